@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+# slipway - one Makefile, no recursion. `make help` lists the targets.
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1)
+
+# What to build: make [DEV=1] [ASAN=1|COV=1] [STATIC=1] [CC=clang] [V=1]
+prefix     ?= /usr/local
+bindir     ?= $(prefix)/bin
+libexecdir ?= $(prefix)/libexec/slipway
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+PKG_CONFIG ?= pkg-config
+INSTALL    ?= install
+MUSL_CC    ?= musl-gcc
+CFLAGS     ?= -O2 -g
+
+variant := $(CC)$(if $(ASAN),-asan)$(if $(COV),-cov)$(if $(STATIC),-static)$(if $(FUZZ),-fuzz)
+out     := build/$(variant)
+
+# Folders from the ground up; each is one static library.
+folders := base compose image netns cgroupfs runtime pod
+
+# Programs: the folder with their main file, and the libraries they link.
+# Only slipway-fetch pays for libcurl and libarchive at start-up.
+slipway_dir        := cli
+slipway_pkgs       := libseccomp libcap yaml-0.1 jansson libmnl libnftnl libevent_core smartcols
+slipway-oci_dir    := runtime/oci
+slipway-oci_pkgs   := libseccomp libcap jansson libmnl libnftnl
+slipway-fetch_dir  := image/fetch
+slipway-fetch_pkgs := libcurl libarchive libcrypto libisal libzstd jansson libseccomp libcap
+programs           := $(foreach p,slipway slipway-oci slipway-fetch,$(if $(wildcard $($(p)_dir)/*.c),$(p)))
+all_pkgs           := $(sort $(foreach p,$(programs),$($(p)_pkgs)))
+
+warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wwrite-strings -Wvla -Wformat=2 -Wpointer-arith -Wundef -Wimplicit-fallthrough $(if $(DEV),-Werror)
+hardening := -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
+override CPPFLAGS += -I. -I$(out) -D_GNU_SOURCE -DSLIPWAY_VERSION='"$(VERSION)"' \
+	-DSLIPWAY_LIBEXECDIR='"$(libexecdir)"' -MMD -MP
+override CFLAGS   += -std=gnu17 $(warnings)
+override LDFLAGS  += $(if $(STATIC),-static,-pie) -Wl,-z,relro,-z,now -Wl,--as-needed
+
+ifdef ASAN
+override CFLAGS += -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined
+else ifdef COV
+override CFLAGS += -O0 --coverage
+else ifdef FUZZ
+override CFLAGS += -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined
+else
+override CFLAGS += $(hardening)
+endif
+
+ifneq ($(V),1)
+say = @printf '  %-5s %s\n' $(1) $(2);
+endif
+
+.DELETE_ON_ERROR:
+.PHONY: all demo test check check-root bench fuzz tidy fmt fmt-check layers docs install clean help
+all: $(programs:%=$(out)/%) ## the programs (default)
+
+objects = $(patsubst %.c,$(out)/%.o,$(sort $(wildcard $(1)/*.c)))
+library = $(out)/lib$(1).a
+
+$(out)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
+define folder_rule
+$(call library,$(1)): $(call objects,$(1))
+	$$(call say,AR,$$@)rm -f $$@ && $$(AR) rcs $$@ $$^
+endef
+$(foreach f,$(folders),$(eval $(call folder_rule,$(f))))
+
+# Highest first, so that each library finds what it needs to its right.
+reverse = $(if $(1),$(call reverse,$(wordlist 2,$(words $(1)),$(1))) $(firstword $(1)))
+libs := $(foreach f,$(call reverse,$(folders)),$(call library,$(f)))
+pkg_libs = $(shell $(PKG_CONFIG) $(if $(STATIC),--static) --libs $(1))
+
+define program_rule
+$(out)/$(1): $(call objects,$($(1)_dir)) $(libs)
+	$$(call say,LD,$$@)$$(CC) $$(CFLAGS) $$(LDFLAGS) -o $$@ $$^ $$(call pkg_libs,$($(1)_pkgs)) -lm
+endef
+$(foreach p,$(programs),$(eval $(call program_rule,$(p))))
+
+# The pod's init: static, without glibc (tens of kilobytes), and carried inside slipway.
+$(out)/slipway-pause: pod/pause/pause.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(MUSL_CC) -std=gnu17 -Os $(warnings) -static -s -o $@ $<
+$(out)/pod/pause.o: $(out)/slipway-pause
+$(out)/pod/pause.o: override CPPFLAGS += -DSLIPWAY_PAUSE='"$(out)/slipway-pause"'
+
+# ------------------------------------------------------------------ tests
+unit_tests := $(patsubst tests/unit/%.c,$(out)/tests/unit/%,$(wildcard tests/unit/*.c))
+fetch_objects := $(filter-out %/main.o,$(call objects,image/fetch))
+oci_objects := $(filter-out %/main.o,$(call objects,runtime/oci))
+cli_objects := $(filter-out %/main.o,$(call objects,cli))
+$(unit_tests): %: %.o $(out)/tests/check.o $(fetch_objects) $(oci_objects) $(cli_objects) $(libs)
+	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(all_pkgs) check) -lm
+
+unit: all $(unit_tests)
+	prove -Q --exec '' $(unit_tests)
+check: all $(unit_tests) layers ## unit and command-line tests, no root needed
+	PATH=$(CURDIR)/$(out):$$PATH prove --exec '' $(unit_tests) $(wildcard tests/cli/*.bats)
+check-root: all ## the tests that make namespaces, mounts and cgroups
+	PATH=$(CURDIR)/$(out):$$PATH scripts/in-test-host prove --exec '' $(wildcard tests/root/*.bats)
+test: ## installs what is needed, then every suite (./scripts/test)
+	scripts/test
+demo: ## installs what is needed, builds, runs a real pod (./scripts/demo)
+	scripts/demo
+bench: all ## start latency beside whatever else is installed
+	PATH=$(CURDIR)/$(out):$$PATH bench/run
+
+fuzz_time ?= 60
+fuzz_targets := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+fuzz: ## sixty seconds per target (fuzz_time=SECONDS)
+	@for t in $(fuzz_targets); do \
+		$(MAKE) -s CC=clang FUZZ=1 build/clang-fuzz/tests/fuzz/$$t && mkdir -p build/corpus/$$t && \
+		build/clang-fuzz/tests/fuzz/$$t -max_total_time=$(fuzz_time) -timeout=10 -rss_limit_mb=2048 \
+			-verbosity=0 -print_final_stats=1 build/corpus/$$t tests/fuzz/$$t.corpus || exit 1; done
+$(out)/tests/fuzz/%: $(out)/tests/fuzz/%.o $(fetch_objects) $(libs)
+	$(call say,LD,$@)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(all_pkgs)) -lm
+
+# ------------------------------------------------------------------ the tree
+layers: ## the floor plan: who may include whom
+	$(call say,CHECK,layers)scripts/check-layers
+source_dirs := $(folders) cli runtime/oci image/fetch pod/pause tests tests/unit tests/fuzz bench
+sources := $(wildcard $(addsuffix /*.[ch],$(source_dirs)))
+fmt: ## format every file in place
+	clang-format -i $(sources)
+fmt-check:
+	@clang-format --dry-run -Werror $(sources)
+tidy: $(out)/slipway-pause ## clang-tidy and cppcheck
+	clang-tidy --quiet $(filter-out tests/% bench/% pod/pause/%,$(filter %.c,$(sources))) -- $(filter-out -MMD -MP,$(CPPFLAGS)) -std=gnu17
+	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -I. -D_GNU_SOURCE --suppress=missingIncludeSystem $(filter-out tests/% bench/%,$(filter %.c,$(sources)))
+docs: all ## docs/compose.md from the attribute table
+	$(out)/slipway config --reference > docs/compose.md
+
+install: all ## into $(DESTDIR)$(prefix)
+	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(libexecdir)
+	$(INSTALL) -m 755 $(out)/slipway $(out)/slipway-oci $(DESTDIR)$(bindir)
+	$(INSTALL) -m 755 $(out)/slipway-fetch $(DESTDIR)$(libexecdir)
+
+clean: ## remove build/
+	rm -rf build
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' Makefile
+
+-include $(shell find $(out) -name '*.d' 2>/dev/null)
