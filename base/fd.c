@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/fd.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+
+void fd_cleanup(int *fd)
+{
+	int saved = errno;
+
+	if (*fd >= 0)
+		close(*fd);
+	errno = saved;
+}
+
+void fd_close(int *fd)
+{
+	fd_cleanup(fd);
+	*fd = -1;
+}
+
+int fd_steal(int *fd)
+{
+	int moved = *fd;
+
+	*fd = -1;
+	return moved;
+}
+
+struct err *fd_openat(int dir, const char *path, int flags, int *ret_fd)
+{
+	int fd = openat(dir, path, flags | O_CLOEXEC, 0644);
+
+	if (fd < 0)
+		return err_errno("open %s", path);
+	*ret_fd = fd;
+	return NULL;
+}
+
+struct err *fd_write_all(int fd, const void *data, size_t len)
+{
+	const char *p = data;
+
+	while (len > 0) {
+		ssize_t n = write(fd, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_errno("write");
+		p += n;
+		len -= (size_t)n;
+	}
+	return NULL;
+}
+
+struct err *fd_read_all(int fd, size_t max, char **ret_text, size_t *ret_len)
+{
+	size_t size = 4096, len = 0;
+	auto_free char *text = mem_alloc(size);
+
+	for (;;) {
+		ssize_t n = read(fd, text + len, size - len - 1);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_errno("read");
+		if (n == 0)
+			break;
+		len += (size_t)n;
+		if (len > max)
+			return err_new(EFBIG, "larger than %zu bytes", max);
+		if (len == size - 1) {
+			size *= 2;
+			text = mem_grow(text, size, 1);
+		}
+	}
+	text[len] = '\0';
+	*ret_text = steal(&text);
+	if (ret_len)
+		*ret_len = len;
+	return NULL;
+}
+
+struct err *fd_read_file(int dir, const char *path, size_t max, char **ret_text)
+{
+	auto_fd int fd = -1;
+
+	TRY(fd_openat(dir, path, O_RDONLY, &fd));
+	return err_wrap(fd_read_all(fd, max, ret_text, NULL), "%s", path);
+}
+
+struct err *fd_write_knob(int dir, const char *path, const char *text)
+{
+	auto_fd int fd = -1;
+
+	TRY(fd_openat(dir, path, O_WRONLY, &fd));
+	return err_wrap(fd_write_all(fd, text, strlen(text)), "'%s' to %s", text, path);
+}
+
+struct err *fd_replace_file(int dir, const char *path, const char *text, mode_t mode)
+{
+	auto_free char *aside = mem_printf("%s.%d~", path, getpid());
+	auto_fd int fd = -1;
+
+	TRY(fd_openat(dir, aside, O_WRONLY | O_CREAT | O_TRUNC, &fd));
+	struct err *e = fd_write_all(fd, text, strlen(text));
+
+	if (!e && fchmod(fd, mode) < 0)
+		e = err_errno("chmod");
+	if (!e && renameat(dir, aside, dir, path) < 0)
+		e = err_errno("rename");
+	if (e)
+		(void)unlinkat(dir, aside, 0);
+	return err_wrap(e, "%s", path);
+}
+
+struct err *fd_list(int dir, char ***ret)
+{
+	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *d = copy < 0 ? NULL : fdopendir(copy);
+	const struct dirent *entry;
+
+	if (!d) {
+		struct err *e = err_errno("list");
+
+		fd_cleanup(&copy);
+		return e;
+	}
+	while ((entry = readdir(d)) != NULL)
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			strv_add(ret, mem_strdup(entry->d_name));
+	closedir(d);
+	return NULL;
+}
+
+struct err *fd_mkdirs(int dir, const char *path, mode_t mode)
+{
+	auto_free char *copy = mem_strdup(path);
+
+	for (char *p = copy + 1; *copy; p++) {
+		char c = *p;
+
+		if (c && c != '/')
+			continue;
+		*p = '\0';
+		if (mkdirat(dir, copy, mode) < 0 && errno != EEXIST)
+			return err_errno("mkdir %s", copy);
+		if (!c)
+			return NULL;
+		*p = c;
+	}
+	return NULL;
+}
+
+static struct err *remove_entries(int dir, dev_t device);
+
+static struct err *remove_entry(int dir, const char *name, dev_t device)
+{
+	struct stat st;
+
+	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+		return NULL;
+	if (errno != EISDIR && errno != EPERM)
+		return err_errno("remove %s", name);
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_errno("stat %s", name);
+	if (!S_ISDIR(st.st_mode) || st.st_dev != device)
+		return err_new(EBUSY, "remove %s: on another file system, or protected", name);
+
+	auto_fd int sub = -1;
+	TRY(fd_openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, &sub));
+	TRY(err_wrap(remove_entries(sub, device), "%s", name));
+	if (unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		return err_errno("rmdir %s", name);
+	return NULL;
+}
+
+static struct err *remove_entries(int dir, dev_t device)
+{
+	auto_strv char **names = NULL;
+
+	TRY(fd_list(dir, &names));
+	for (char **name = names; name && *name; name++)
+		TRY(remove_entry(dir, *name, device));
+	return NULL;
+}
+
+struct err *fd_remove_tree(int dir, const char *path)
+{
+	struct stat st;
+
+	if (fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? NULL : err_errno("stat %s", path);
+	return remove_entry(dir, path, st.st_dev);
+}
+
+struct err *fd_open_in_root(int root, const char *path, int flags, mode_t mode, int *ret_fd)
+{
+	struct open_how how = {
+		.flags = (unsigned)flags | O_CLOEXEC,
+		.mode = flags & (O_CREAT | O_TMPFILE) ? mode : 0,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+	long fd;
+
+	do /* EAGAIN: a rename elsewhere raced with ".." (openat2(2)) */
+		fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
+	while (fd < 0 && errno == EAGAIN);
+	if (fd < 0)
+		return err_errno("open %s", path);
+	*ret_fd = (int)fd;
+	return NULL;
+}
+
+struct err *fd_mkdirs_in_root(int root, const char *path, mode_t mode, int *ret_fd)
+{
+	auto_free char *copy = mem_strdup(path);
+	auto_fd int dir = -1;
+	char *rest = copy;
+
+	TRY(fd_open_in_root(root, "/", O_PATH | O_DIRECTORY, 0, &dir));
+	for (char *p = copy; *p;) {
+		p += strspn(p, "/");
+		char *name = p;
+
+		p += strcspn(p, "/");
+		char c = *p;
+
+		*p = '\0';
+		/* the whole prefix again, from the root: it may lead through symbolic links */
+		auto_fd int next = -1;
+		struct err *e = fd_open_in_root(root, rest, O_PATH | O_DIRECTORY, 0, &next);
+
+		if (err_code(e) == ENOENT && *name && strcmp(name, "..") != 0) {
+			err_free(e);
+			if (mkdirat(dir, name, mode) < 0 && errno != EEXIST)
+				return err_errno("mkdir %s", rest);
+			e = fd_open_in_root(root, rest, O_PATH | O_DIRECTORY, 0, &next);
+		}
+		TRY(e);
+		fd_cleanup(&dir);
+		dir = fd_steal(&next);
+		*p = c;
+	}
+	*ret_fd = fd_steal(&dir);
+	return NULL;
+}
+
+struct err *fd_lock(int dir, const char *path, int operation, int *ret_fd)
+{
+	auto_fd int fd = openat(dir, path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return err_errno("open %s", path);
+	while (flock(fd, operation) < 0)
+		if (errno != EINTR)
+			return err_errno("lock %s", path);
+	*ret_fd = fd_steal(&fd);
+	return NULL;
+}
+
+union control { /* aligned as cmsg(3) asks */
+	char buf[CMSG_SPACE(sizeof(int))];
+	struct cmsghdr align;
+};
+
+struct err *fd_send(int socket, const void *data, size_t len, int fd)
+{
+	union control u = { { 0 } };
+	struct iovec iov = { (void *)(uintptr_t)data, len };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (fd >= 0) {
+		m.msg_control = u.buf;
+		m.msg_controllen = sizeof(u.buf);
+		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(int));
+	}
+	while (sendmsg(socket, &m, MSG_NOSIGNAL) < 0)
+		if (errno != EINTR)
+			return err_errno("send");
+	return NULL;
+}
+
+ssize_t fd_recv(int socket, void *data, size_t size, int *ret_fd)
+{
+	union control u = { { 0 } };
+	struct iovec iov = { data, size };
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = u.buf,
+			    .msg_controllen = sizeof(u.buf) };
+	ssize_t n;
+
+	do
+		n = recvmsg(socket, &m, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+
+	int fd = -1;
+	struct cmsghdr *c = n >= 0 ? CMSG_FIRSTHDR(&m) : NULL;
+
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+		memcpy(&fd, CMSG_DATA(c), sizeof(int));
+	if (ret_fd)
+		*ret_fd = fd;
+	else
+		fd_cleanup(&fd);
+	return n;
+}

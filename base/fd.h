@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * base/fd.h - file descriptors with an owner, and files by directory.
+ *
+ * Every descriptor is opened close-on-exec. A parameter named `fd` or `dir` is
+ * borrowed; a function that keeps or closes one names it `take_fd`.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+
+void fd_cleanup(int *fd);
+void fd_close(int *fd); /* closes what it holds, if anything; becomes -1 */
+int fd_steal(int *fd);	/* moves it out; the variable becomes -1 */
+#define auto_fd cleanup_with(fd_cleanup)
+
+/* New files get mode 0644; O_CLOEXEC is added. The error names @path. */
+struct err *fd_openat(int dir, const char *path, int flags, int *ret_fd) must_check;
+
+struct err *fd_write_all(int fd, const void *data, size_t len) must_check;
+/* Reads to the end, at most @max bytes (EFBIG beyond); @ret_text is NUL-terminated, the caller's. */
+struct err *fd_read_all(int fd, size_t max, char **ret_text, size_t *ret_len) must_check;
+
+/* A whole small file, read or written. The error names @path. */
+struct err *fd_read_file(int dir, const char *path, size_t max, char **ret_text) must_check;
+/* Overwrites an existing file in one write (a kernel knob, say). */
+struct err *fd_write_knob(int dir, const char *path, const char *text) must_check;
+/* Replaces @path by a file of @mode with this content: written aside, renamed; readers see old or new. */
+struct err *fd_replace_file(int dir, const char *path, const char *text, mode_t mode) must_check;
+
+/* The names in directory @dir, without "." and ".."; in no order. The list is the caller's. */
+struct err *fd_list(int dir, char ***ret) must_check;
+
+/* mkdir -p below @dir. Existing directories are fine. */
+struct err *fd_mkdirs(int dir, const char *path, mode_t mode) must_check;
+/* rm -rf @path below @dir, staying on one file system; a missing path is fine. */
+struct err *fd_remove_tree(int dir, const char *path) must_check;
+
+/* @path below @root as a process chroot'ed there would resolve it (openat2, Linux 5.6). */
+struct err *fd_open_in_root(int root, const char *path, int flags, mode_t mode,
+			    int *ret_fd) must_check;
+/* The directory @path below @root, made with missing parents; resolved as above. */
+struct err *fd_mkdirs_in_root(int root, const char *path, mode_t mode, int *ret_fd) must_check;
+
+/* The calling process holds an exclusive flock on the new descriptor. EWOULDBLOCK with LOCK_NB. */
+struct err *fd_lock(int dir, const char *path, int operation, int *ret_fd) must_check;
+
+/* Sends or takes one message with at most one descriptor (-1: none) over a unix socket. */
+struct err *fd_send(int socket, const void *data, size_t len, int fd) must_check;
+ssize_t fd_recv(int socket, void *data, size_t size, int *ret_fd); /* -1 with errno; 0 at the end */

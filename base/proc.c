@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+pid_t proc_clone(struct clone_args *args)
+{
+	return (pid_t)syscall(SYS_clone3, args, sizeof(*args));
+}
+
+int proc_exit_code(struct proc_exit e)
+{
+	return e.signaled ? 128 + e.code : e.code;
+}
+
+struct err *proc_poll(int pidfd, bool *ret_done, struct proc_exit *ret)
+{
+	siginfo_t info = { 0 };
+
+	while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG) < 0)
+		if (errno != EINTR)
+			return err_errno("wait");
+	*ret_done = info.si_pid != 0;
+	if (*ret_done)
+		*ret = (struct proc_exit) { info.si_code != CLD_EXITED, info.si_status };
+	return NULL;
+}
+
+struct err *proc_wait(int pidfd, struct proc_exit *ret)
+{
+	siginfo_t info = { 0 };
+
+	while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0)
+		if (errno != EINTR)
+			return err_errno("wait");
+	*ret = (struct proc_exit) { info.si_code != CLD_EXITED, info.si_status };
+	return NULL;
+}
+
+struct err *proc_open(pid_t pid, int *ret_pidfd)
+{
+	int fd = pidfd_open(pid, 0);
+
+	if (fd < 0)
+		return err_errno("process %d", pid);
+	*ret_pidfd = fd;
+	return NULL;
+}
+
+struct err *proc_kill(int pidfd, int signal)
+{
+	if (pidfd_send_signal(pidfd, signal, NULL, 0) < 0 && errno != ESRCH)
+		return err_errno("send %s", proc_signal_name(signal));
+	return NULL;
+}
+
+struct err *proc_start_time(pid_t pid, uint64_t *ret)
+{
+	auto_free char *path = mem_printf("/proc/%d/stat", pid);
+	auto_free char *text = NULL;
+
+	TRY(fd_read_file(AT_FDCWD, path, 4096, &text));
+	/* the name, field 2, may hold anything, even ")" */
+	const char *p = strrchr(text, ')');
+
+	for (int field = 2; p && field < 22; field++) {
+		p = strchr(p, ' ');
+		p = p ? p + 1 : NULL;
+	}
+	if (!p)
+		return err_new(EPROTO, "%s: not understood", path);
+	*ret = strtoull(p, NULL, 10);
+	return NULL;
+}
+
+struct err *proc_signal_parse(const char *text, int *ret)
+{
+	const char *name = str_starts(text, "SIG") ? text + 3 : text;
+	int64_t number = 0;
+	auto_err struct err *e = str_number(text, 1, SIGRTMAX, &number);
+
+	if (!e) {
+		*ret = (int)number;
+		return NULL;
+	}
+	for (int i = 1; i < SIGRTMIN; i++)
+		if (sigabbrev_np(i) && strcmp(sigabbrev_np(i), name) == 0) {
+			*ret = i;
+			return NULL;
+		}
+	if (str_starts(name, "RTMIN")) {
+		int64_t n = 0;
+		auto_err struct err *bad = name[5] ? str_number(name + 5 + (name[5] == '+'), 0,
+								SIGRTMAX - SIGRTMIN, &n)
+						   : NULL;
+
+		*ret = SIGRTMIN + (int)n;
+		if (!bad)
+			return NULL;
+	}
+	return err_new(EINVAL, "'%s' is not a signal", text);
+}
+
+const char *proc_signal_name(int signal)
+{
+	static const char *const names[] = {
+#define NAME(s) [s] = #s
+		NAME(SIGHUP),  NAME(SIGINT),   NAME(SIGQUIT), NAME(SIGILL),  NAME(SIGTRAP),
+		NAME(SIGABRT), NAME(SIGBUS),   NAME(SIGFPE),  NAME(SIGKILL), NAME(SIGUSR1),
+		NAME(SIGSEGV), NAME(SIGUSR2),  NAME(SIGPIPE), NAME(SIGALRM), NAME(SIGTERM),
+		NAME(SIGCHLD), NAME(SIGCONT),  NAME(SIGSTOP), NAME(SIGTSTP), NAME(SIGTTIN),
+		NAME(SIGTTOU), NAME(SIGURG),   NAME(SIGXCPU), NAME(SIGXFSZ), NAME(SIGVTALRM),
+		NAME(SIGPROF), NAME(SIGWINCH), NAME(SIGIO),   NAME(SIGPWR),  NAME(SIGSYS),
+#undef NAME
+	};
+
+	return signal > 0 && signal < (int)ARRAY_LEN(names) && names[signal] ? names[signal]
+									     : "signal";
+}
+
+uint64_t proc_now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_BOOTTIME, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * base/proc.h - processes by descriptor, and the system calls libc does not wrap.
+ *
+ * A process is named by its pidfd (Linux 5.3): a number may be another process
+ * by the time it is used.
+ */
+#pragma once
+
+#include <linux/sched.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+
+/* clone3(2) without a stack of its own, as fork: -1 with errno, 0 in the child, else the pid. */
+pid_t proc_clone(struct clone_args *args);
+
+/* How a process ended. */
+struct proc_exit {
+	bool signaled;
+	int code; /* exit code, or the signal's number */
+};
+int proc_exit_code(struct proc_exit e); /* as a shell tells it: code, or 128 + signal */
+
+/* Waits for a child and reaps it. */
+struct err *proc_wait(int pidfd, struct proc_exit *ret) must_check;
+/* As above without waiting: *ret_done says whether it had ended. */
+struct err *proc_poll(int pidfd, bool *ret_done, struct proc_exit *ret) must_check;
+
+struct err *proc_open(pid_t pid, int *ret_pidfd) must_check;
+struct err *proc_kill(int pidfd, int signal) must_check; /* a process that is gone is fine */
+/* When the process started, in clock ticks since boot: with the pid, its identity (proc(5) stat 22). */
+struct err *proc_start_time(pid_t pid, uint64_t *ret) must_check;
+
+/* "SIGTERM", "TERM" or "15" to a number; EINVAL otherwise. And its name back, "SIGTERM". */
+struct err *proc_signal_parse(const char *text, int *ret) must_check;
+const char *proc_signal_name(int signal);
+
+uint64_t proc_now_ms(void); /* CLOCK_BOOTTIME */
