@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* image/fetch/main.c - the program slipway-fetch: images from registries into the store. */
+#include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "image/fetch/fetch.h"
+
+static const char usage[] =
+	"usage: slipway-fetch pull --store=DIR [OPTION...] REFERENCE...\n"
+	"  --store=DIR          the image store\n"
+	"  --platform=OS/ARCH   for another machine than this one\n"
+	"  --progress=MODE      auto, plain or quiet\n"
+	"  --always             ask the registry also when the tag is in the store\n"
+	"  --debug              tell what is done\n";
+
+static struct err *parse_progress(const char *text, enum progress_mode *ret)
+{
+	if (strcmp(text, "auto") == 0)
+		*ret = isatty(STDERR_FILENO) ? PROGRESS_TTY : PROGRESS_PLAIN;
+	else if (strcmp(text, "plain") == 0)
+		*ret = PROGRESS_PLAIN;
+	else if (strcmp(text, "quiet") == 0)
+		*ret = PROGRESS_QUIET;
+	else
+		return err_new(EINVAL, "--progress: '%s' is not auto, plain or quiet", text);
+	return NULL;
+}
+
+static struct err *parse(int argc, char **argv, struct fetch_options *o)
+{
+	static const struct option options[] = {
+		{ "store", required_argument, NULL, 's' },
+		{ "platform", required_argument, NULL, 'p' },
+		{ "progress", required_argument, NULL, 'P' },
+		{ "always", no_argument, NULL, 'a' },
+		{ "debug", no_argument, NULL, 'd' },
+		{ 0 },
+	};
+	int c;
+
+	TRY(parse_progress("auto", &o->progress));
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == 's')
+			o->store = optarg;
+		else if (c == 'p')
+			o->platform = optarg;
+		else if (c == 'a')
+			o->always = true;
+		else if (c == 'd')
+			log_setup("slipway-fetch", LOG_LEVEL_DEBUG, LOG_TEXT);
+		else if (c == 'P')
+			TRY(parse_progress(optarg, &o->progress));
+		else
+			return err_new(EINVAL, "%s", usage);
+	}
+	if (optind + 1 >= argc || strcmp(argv[optind], "pull") != 0 || !o->store)
+		return err_new(EINVAL, "%s", usage);
+	o->references = argv + optind + 1;
+	return NULL;
+}
+
+static struct err *run(int argc, char **argv)
+{
+	struct fetch_options o = { 0 };
+	struct auth *auth = NULL;
+	auto_fd int store = -1;
+
+	TRY(parse(argc, argv, &o));
+	TRY(fd_openat(AT_FDCWD, o.store, O_RDONLY | O_DIRECTORY, &store));
+	TRY(auth_load(&auth));
+	struct err *e = confine(store);
+
+	if (!e)
+		e = fetch_pull(&o, store, auth);
+	auth_free(auth);
+	return e;
+}
+
+int main(int argc, char **argv)
+{
+	log_setup("slipway-fetch", LOG_LEVEL_WARN, LOG_TEXT);
+	(void)setlocale(LC_CTYPE, "C.UTF-8"); /* names in pax headers are UTF-8 */
+	umask(022);
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+		return EXIT_FAILURE;
+	auto_err struct err *e = run(argc, argv);
+
+	curl_global_cleanup();
+	if (!e)
+		return EXIT_SUCCESS;
+	log_error("%s", err_text(e));
+	return EXIT_FAILURE;
+}

@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * image/fetch/unpack.c - one layer's tar onto disk, as an overlayfs lower directory.
+ *
+ * libarchive reads the tar; what reaches the disk goes through descriptors that
+ * cannot leave the layer (openat2, RESOLVE_IN_ROOT). Whiteouts become overlayfs's
+ * own: a character device 0:0, or user.overlay.opaque on a directory (the mount
+ * uses "userxattr", so no privilege over trusted.* is needed here).
+ */
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "image/fetch/fetch.h"
+
+enum { PATH_LIMIT = 4096, XATTR_LIMIT = 64 << 10, ENTRIES_MAX = 10000000 };
+
+/* Directories get their times last: every entry made in them changes them. */
+struct dir_time {
+	char *path;
+	struct timespec times[2];
+};
+
+struct unpacker {
+	decode_read_fn *read;
+	void *ctx;
+	struct err *read_error; /* libarchive cannot carry it */
+	int root;
+	char *parent; /* path of the directory that `parent_fd` is */
+	int parent_fd;
+	struct unpack_notes *notes;
+	struct dir_time *dirs;
+	size_t n_dirs;
+};
+
+void unpack_notes_clear(struct unpack_notes *n)
+{
+	strv_free(n->implied);
+	strv_free(n->links);
+	*n = (struct unpack_notes) { 0 };
+}
+
+static la_ssize_t on_read(struct archive *a, void *arg, const void **block)
+{
+	struct unpacker *u = arg;
+	size_t len = 0;
+
+	u->read_error = u->read(u->ctx, block, &len);
+	if (u->read_error)
+		archive_set_error(a, EIO, "read");
+	return u->read_error ? -1 : (la_ssize_t)len;
+}
+
+/* ---- paths ---- */
+
+/* "./a//b/" to "a/b"; "" for the root; NULL when it leaves the layer or is too long. */
+static char *clean(const char *path)
+{
+	auto_strv char **parts = str_split(path, "/");
+	auto_strv char **kept = NULL;
+
+	if (strlen(path) > PATH_LIMIT)
+		return NULL;
+	for (char **p = parts; p && *p; p++) {
+		size_t n = strv_len(kept);
+
+		if (strcmp(*p, ".") == 0)
+			continue;
+		if (strcmp(*p, "..") != 0) {
+			strv_add(&kept, mem_strdup(*p));
+		} else if (n) { /* ".." stops at the root, as chroot has it */
+			free(kept[n - 1]);
+			kept[n - 1] = NULL;
+		}
+	}
+	return strv_join(kept, "/");
+}
+
+/* Makes missing parents, and remembers that no entry said what they are. */
+static struct err *make_parents(struct unpacker *u, const char *dir, int *ret)
+{
+	auto_free char *copy = mem_strdup(dir);
+
+	for (char *p = copy; p;) {
+		p = strchr(p, '/');
+		if (p)
+			*p = '\0';
+		auto_fd int fd = -1;
+		struct err *e = fd_open_in_root(u->root, copy, O_PATH | O_DIRECTORY, 0, &fd);
+
+		if (err_code(e) == ENOENT || err_code(e) == ENOTDIR) {
+			err_free(e);
+			/* a file or a whiteout that an earlier entry made gives way */
+			const char *slash = strrchr(copy, '/');
+			auto_free char *above =
+				mem_strndup(copy, slash ? (size_t)(slash - copy) : 0);
+			auto_fd int up = -1;
+
+			TRY(fd_open_in_root(u->root, *above ? above : "/", O_PATH | O_DIRECTORY, 0,
+					    &up));
+			(void)unlinkat(up, slash ? slash + 1 : copy, 0);
+			TRY(fd_mkdirs_in_root(u->root, copy, 0755, &fd));
+			strv_add(&u->notes->implied, mem_strdup(copy));
+			e = NULL;
+		}
+		TRY(e);
+		if (p)
+			*p++ = '/';
+	}
+	return fd_open_in_root(u->root, dir, O_PATH | O_DIRECTORY, 0, ret);
+}
+
+/* The directory that holds @path, and the last component. Consecutive entries share it. */
+static struct err *open_parent(struct unpacker *u, const char *path, const char **ret_name)
+{
+	const char *slash = strrchr(path, '/');
+	auto_free char *dir = mem_strndup(path, slash ? (size_t)(slash - path) : 0);
+
+	*ret_name = slash ? slash + 1 : path;
+	if (u->parent && strcmp(u->parent, dir) == 0)
+		return NULL;
+	fd_close(&u->parent_fd);
+	free(u->parent);
+	u->parent = NULL;
+	if (*dir)
+		TRY(make_parents(u, dir, &u->parent_fd));
+	else
+		TRY(fd_open_in_root(u->root, "/", O_PATH | O_DIRECTORY, 0, &u->parent_fd));
+	u->parent = steal(&dir);
+	return NULL;
+}
+
+static void forget_parent(struct unpacker *u)
+{
+	fd_close(&u->parent_fd);
+	free(u->parent);
+	u->parent = NULL;
+}
+
+/* ---- whiteouts ---- */
+
+static bool is_whiteout(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && st->st_rdev == 0;
+}
+
+static struct err *set_opaque(int parent, const char *name)
+{
+	auto_fd int fd = -1;
+
+	TRY(fd_openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, &fd));
+	if (fsetxattr(fd, "user.overlay.opaque", "y", 1, 0) < 0)
+		return err_errno("mark %s opaque", name);
+	return NULL;
+}
+
+/* ".wh.NAME": hides NAME of the layers below, not what this layer has there. */
+static struct err *put_whiteout(struct unpacker *u, const char *path, const char *hidden)
+{
+	struct stat st;
+
+	if (!*hidden || strchr(hidden, '/') || strcmp(hidden, ".") == 0 ||
+	    strcmp(hidden, "..") == 0)
+		return err_new(EBADMSG, "%s: a whiteout of nothing", path);
+	if (fstatat(u->parent_fd, hidden, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return S_ISDIR(st.st_mode) ? set_opaque(u->parent_fd, hidden) : NULL;
+	if (mknodat(u->parent_fd, hidden, S_IFCHR, 0) < 0)
+		return err_errno("whiteout %s", path);
+	return NULL;
+}
+
+static struct err *on_marker(struct unpacker *u, const char *path, const char *name, bool *ret_done)
+{
+	*ret_done = str_starts(name, ".wh.");
+	if (!*ret_done)
+		return NULL;
+	if (strcmp(name, ".wh..wh..opq") == 0) {
+		if (!*u->parent) {
+			u->notes->opaque_root = true;
+			return NULL;
+		}
+		auto_fd int fd = -1;
+
+		TRY(fd_open_in_root(u->root, u->parent, O_RDONLY | O_DIRECTORY, 0, &fd));
+		if (fsetxattr(fd, "user.overlay.opaque", "y", 1, 0) < 0)
+			return err_errno("mark %s opaque", u->parent);
+		return NULL;
+	}
+	if (str_starts(name, ".wh..wh.")) /* AUFS's own files */
+		return NULL;
+	return put_whiteout(u, path, name + 4);
+}
+
+/* ---- entries ---- */
+
+static struct err *put_file(struct archive *a, int parent, const char *name)
+{
+	auto_fd int fd =
+		openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	const void *data;
+	size_t len;
+	la_int64_t offset = 0, end = 0;
+	int rc;
+
+	if (fd < 0)
+		return err_errno("create");
+	while ((rc = archive_read_data_block(a, &data, &len, &offset)) == ARCHIVE_OK) {
+		if (offset != end && lseek(fd, offset, SEEK_SET) < 0)
+			return err_errno("seek");
+		TRY(fd_write_all(fd, data, len));
+		end = offset + (la_int64_t)len;
+	}
+	if (rc != ARCHIVE_EOF)
+		return err_new(EBADMSG, "%s", archive_error_string(a));
+	/* a hole at the end */
+	if (offset > end && ftruncate(fd, offset) < 0)
+		return err_errno("truncate");
+	return NULL;
+}
+
+static struct err *put_link(struct unpacker *u, const char *path, const char *name,
+			    const char *target)
+{
+	auto_free char *cleaned = clean(target);
+	auto_fd int dir = -1;
+	const char *slash = cleaned ? strrchr(cleaned, '/') : NULL;
+
+	if (!cleaned || !*cleaned)
+		return err_new(EBADMSG, "a hard link to nothing");
+	auto_free char *above = mem_strndup(cleaned, slash ? (size_t)(slash - cleaned) : 0);
+	const char *last = slash ? slash + 1 : cleaned;
+	struct stat st;
+	struct err *e =
+		fd_open_in_root(u->root, *above ? above : "/", O_PATH | O_DIRECTORY, 0, &dir);
+
+	if (!e && fstatat(dir, last, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		e = err_errno("hard link to %s", target);
+	if (err_code(e) == ENOENT) { /* to a file of a layer below, perhaps */
+		err_free(e);
+		strv_add(&u->notes->links, mem_printf("%s\t%s", path, cleaned));
+		return NULL;
+	}
+	TRY(e);
+	if (S_ISDIR(st.st_mode) || is_whiteout(&st))
+		return err_new(EBADMSG, "a hard link to %s, which is no file", target);
+	if (linkat(dir, last, u->parent_fd, name, 0) < 0)
+		return err_errno("hard link to %s", target);
+	return NULL;
+}
+
+static struct err *put_node(int parent, const char *name, struct archive_entry *entry)
+{
+	mode_t type = archive_entry_filetype(entry);
+	dev_t device = type == AE_IFIFO ? 0
+					: makedev(archive_entry_rdevmajor(entry),
+						  archive_entry_rdevminor(entry));
+
+	if (type == AE_IFCHR && device == 0)
+		return err_new(
+			EBADMSG,
+			"a character device 0:0 cannot be kept: overlayfs takes it for a whiteout");
+	if (mknodat(parent, name, type | 0600, device) < 0)
+		return err_errno("mknod");
+	return NULL;
+}
+
+static bool keep_xattr(const char *name)
+{
+	return strcmp(name, "security.capability") == 0 || str_starts(name, "system.posix_acl_") ||
+	       (str_starts(name, "user.") && !str_starts(name, "user.overlay."));
+}
+
+static struct err *put_xattrs(int fd, struct archive_entry *entry)
+{
+	const char *name;
+	const void *value;
+	size_t len;
+	auto_free char *self = mem_printf("/proc/self/fd/%d", fd);
+
+	archive_entry_xattr_reset(entry);
+	while (archive_entry_xattr_next(entry, &name, &value, &len) == ARCHIVE_OK) {
+		if (!name || !keep_xattr(name) || len > XATTR_LIMIT)
+			continue;
+		/* fd is O_PATH: only through /proc can an attribute be set */
+		if (setxattr(self, name, value, len, 0) < 0 && errno != ENOTSUP && errno != EPERM)
+			return err_errno("xattr %s", name);
+	}
+	return NULL;
+}
+
+/* Owner, then mode (chown clears set-user-ID), then attributes (chown clears capabilities), then times. */
+static struct err *put_metadata(struct unpacker *u, const char *path, const char *name,
+				struct archive_entry *entry)
+{
+	struct timespec times[2] = {
+		{ 0, UTIME_OMIT }, { archive_entry_mtime(entry), archive_entry_mtime_nsec(entry) }
+	};
+	bool link = archive_entry_filetype(entry) == AE_IFLNK,
+	     dir = archive_entry_filetype(entry) == AE_IFDIR;
+	int64_t uid = archive_entry_uid(entry), gid = archive_entry_gid(entry);
+	auto_fd int fd = -1;
+
+	if (uid < 0 || uid >= UINT32_MAX || gid < 0 || gid >= UINT32_MAX)
+		return err_new(EBADMSG, "the owner %lld:%lld is out of range", (long long)uid,
+			       (long long)gid);
+	if (fchownat(u->parent_fd, name, (uid_t)uid, (gid_t)gid, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_errno("chown");
+	TRY(fd_openat(u->parent_fd, name, O_PATH | O_NOFOLLOW, &fd));
+	auto_free char *self = mem_printf("/proc/self/fd/%d", fd);
+
+	if (!link && chmod(self, archive_entry_perm(entry)) < 0)
+		return err_errno("chmod");
+	if (!link)
+		TRY(put_xattrs(fd, entry));
+	if (dir) {
+		if ((u->n_dirs & (u->n_dirs + 1)) == 0)
+			u->dirs = mem_grow(u->dirs, (u->n_dirs + 1) * 2, sizeof(*u->dirs));
+		u->dirs[u->n_dirs++] =
+			(struct dir_time) { mem_strdup(path), { times[0], times[1] } };
+		return NULL;
+	}
+	if (archive_entry_mtime_is_set(entry) &&
+	    utimensat(u->parent_fd, name, times, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_errno("set times");
+	return NULL;
+}
+
+/* What stands in the way of a new entry goes; a directory stays a directory. */
+static struct err *make_room(const struct unpacker *u, const char *name, bool dir, bool *ret_opaque)
+{
+	struct stat st;
+
+	*ret_opaque = false;
+	if (fstatat(u->parent_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? NULL : err_errno("stat");
+	if (dir && S_ISDIR(st.st_mode))
+		return NULL;
+	*ret_opaque = dir && is_whiteout(&st); /* what was hidden below stays hidden */
+	if (!S_ISDIR(st.st_mode))
+		return unlinkat(u->parent_fd, name, 0) < 0 ? err_errno("replace") : NULL;
+	return fd_remove_tree(u->parent_fd, name);
+}
+
+static void seen(struct unpacker *u, const char *path)
+{
+	char **v = u->notes->implied;
+	size_t n = strv_len(v);
+
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(v[i], path) == 0) {
+			free(v[i]);
+			memmove(v + i, v + i + 1, (n - i) * sizeof(*v));
+			return;
+		}
+}
+
+static struct err *put_directory(struct unpacker *u, const char *path, const char *name)
+{
+	bool opaque = false;
+
+	TRY(make_room(u, name, true, &opaque));
+	if (mkdirat(u->parent_fd, name, 0700) < 0 && errno != EEXIST)
+		return err_errno("mkdir");
+	if (opaque)
+		TRY(set_opaque(u->parent_fd, name));
+	seen(u, path);
+	return NULL;
+}
+
+static struct err *put_entry(struct unpacker *u, struct archive *a, struct archive_entry *entry,
+			     const char *path)
+{
+	const char *link = archive_entry_hardlink(entry), *name = NULL;
+	mode_t type = archive_entry_filetype(entry);
+	bool done = false;
+
+	TRY(open_parent(u, path, &name));
+	TRY(on_marker(u, path, name, &done));
+	if (done)
+		return NULL;
+	if (type == AE_IFDIR && !link) {
+		TRY(put_directory(u, path, name));
+		return put_metadata(u, path, name, entry);
+	}
+	TRY(make_room(u, name, false, &done));
+	if (link)
+		return put_link(u, path, name, link);
+	if (type == AE_IFREG)
+		TRY(put_file(a, u->parent_fd, name));
+	else if (type == AE_IFLNK &&
+		 symlinkat(archive_entry_symlink(entry), u->parent_fd, name) < 0)
+		return err_errno("symlink");
+	else if (type == AE_IFSOCK)
+		return NULL; /* worth nothing without who listens */
+	else if (type != AE_IFLNK)
+		TRY(put_node(u->parent_fd, name, entry));
+	return put_metadata(u, path, name, entry);
+}
+
+/* The root's own entry: only what it looks like. */
+static struct err *put_root(struct unpacker *u, struct archive_entry *entry)
+{
+	if (fchown(u->root, (uid_t)archive_entry_uid(entry), (gid_t)archive_entry_gid(entry)) < 0 ||
+	    fchmod(u->root, archive_entry_perm(entry)) < 0)
+		return err_errno("root directory");
+	return NULL;
+}
+
+static struct err *put_times(const struct unpacker *u)
+{
+	for (size_t i = u->n_dirs; i > 0; i--) {
+		const struct dir_time *d = &u->dirs[i - 1];
+		auto_fd int fd = -1;
+		struct err *e = fd_open_in_root(u->root, d->path,
+						O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &fd);
+
+		if (err_code(e) == ENOENT || err_code(e) == ENOTDIR || err_code(e) == ELOOP) {
+			err_free(e); /* replaced by a later entry */
+			continue;
+		}
+		TRY(e);
+		if (futimens(fd, d->times) < 0)
+			return err_errno("times of %s", d->path);
+	}
+	return NULL;
+}
+
+static struct err *archive_failure(struct unpacker *u, struct archive *a)
+{
+	if (u->read_error)
+		return steal(&u->read_error);
+	return err_new(EBADMSG, "not a valid tar: %s", archive_error_string(a));
+}
+
+static struct err *read_entries(struct unpacker *u, struct archive *a)
+{
+	struct archive_entry *entry;
+	size_t count = 0;
+
+	for (;;) {
+		int rc = archive_read_next_header(a, &entry);
+
+		if (rc == ARCHIVE_EOF)
+			break;
+		if (rc != ARCHIVE_OK && rc != ARCHIVE_WARN)
+			return archive_failure(u, a);
+		if (++count > ENTRIES_MAX)
+			return err_new(E2BIG, "more than %d entries", ENTRIES_MAX);
+		const char *raw = archive_entry_pathname(entry);
+		auto_free char *path = raw ? clean(raw) : NULL;
+
+		if (!path)
+			return err_new(EBADMSG,
+				       "an entry with a name that is too long or unreadable");
+		struct err *e = *path ? put_entry(u, a, entry, path) : put_root(u, entry);
+
+		if (e && u->read_error) { /* the cause: the stream broke in the middle of a file */
+			err_free(e);
+			e = steal(&u->read_error);
+		}
+		TRY(err_wrap(e, "/%s", path));
+		if (archive_entry_filetype(entry) != AE_IFREG)
+			forget_parent(u);
+	}
+	return put_times(u);
+}
+
+/* libarchive stops at the end marker; the digest covers what stands behind it too. */
+static struct err *drain(const struct unpacker *u)
+{
+	const void *data;
+	size_t len;
+
+	do
+		TRY(u->read(u->ctx, &data, &len));
+	while (len);
+	return NULL;
+}
+
+struct err *unpack(decode_read_fn *read, void *ctx, int fs, struct unpack_notes *ret)
+{
+	struct unpacker u = { .read = read, .ctx = ctx, .root = fs, .parent_fd = -1, .notes = ret };
+	struct archive *a = archive_read_new();
+	struct err *e = NULL;
+
+	archive_read_support_format_tar(a);
+	archive_read_support_format_empty(a);
+	if (archive_read_open(a, &u, NULL, on_read, NULL) != ARCHIVE_OK)
+		e = archive_failure(&u, a);
+	if (!e)
+		e = read_entries(&u, a);
+	archive_read_free(a);
+	if (!e)
+		e = drain(&u);
+	forget_parent(&u);
+	for (size_t i = 0; i < u.n_dirs; i++)
+		free(u.dirs[i].path);
+	free(u.dirs);
+	err_free(u.read_error);
+	return e;
+}
