@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cgroupfs/cgroupfs.h - control groups v1, v2 and hybrid behind one interface.
+ *
+ * A group is a path ("slipway/shop/web") that is made in every hierarchy it is
+ * needed in: always in cgroup2 where that is mounted (it costs nothing to be
+ * born there, see CLONE_INTO_CGROUP, Linux 5.7), and in a v1 hierarchy only when
+ * a limit asks for it: moving a process into a v1 group waits for an RCU grace
+ * period, milliseconds on a quiet machine.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+enum cgroupfs_layout { CGROUPFS_NONE, CGROUPFS_V1, CGROUPFS_V2, CGROUPFS_HYBRID };
+
+/* What this host has. */
+struct cgroupfs_host;
+struct err *cgroupfs_open(struct cgroupfs_host **ret) must_check;
+void cgroupfs_host_free(struct cgroupfs_host *h);
+enum cgroupfs_layout cgroupfs_layout(const struct cgroupfs_host *h);
+const char *cgroupfs_layout_name(enum cgroupfs_layout l);
+/* Whether @controller ("memory") can be used, in v1 or v2. */
+bool cgroupfs_has(const struct cgroupfs_host *h, const char *controller);
+
+/* 0 means: leave what the kernel chose; -1: no limit. */
+struct cgroupfs_limits {
+	int64_t memory_max;	    /* bytes */
+	int64_t memory_reservation; /* bytes; memory.low, or v1's soft limit */
+	int64_t memory_swap;	    /* bytes of memory and swap together */
+	int64_t cpu_shares;	    /* 2..262144, 1024 is what everybody has */
+	int64_t cpu_quota;	    /* microseconds in each period */
+	int64_t cpu_period;	    /* microseconds; 0 with a quota: 100000 */
+	int64_t pids_max;
+	const char *cpuset; /* "0-3,5", borrowed */
+};
+
+struct cgroupfs; /* one group */
+
+/*
+ * Makes the group and its missing parents and sets the limits. A limit whose
+ * controller this host lacks is reported by a warning in the log; one that the
+ * kernel refuses is an error. What was made is removed again on error.
+ */
+struct err *cgroupfs_create(const struct cgroupfs_host *h, const char *path,
+			    const struct cgroupfs_limits *limits, struct cgroupfs **ret) must_check;
+
+/* The cgroup2 directory for CLONE_INTO_CGROUP, borrowed; -1 where there is none. */
+int cgroupfs_clone_fd(const struct cgroupfs *g);
+/* Whether cgroupfs_attach() has anything to do for a process born in cgroupfs_clone_fd(). */
+bool cgroupfs_needs_attach(const struct cgroupfs *g);
+/* Moves @pid (0: the caller) into the hierarchies it was not born in. */
+struct err *cgroupfs_attach(const struct cgroupfs *g, pid_t pid) must_check;
+struct err *cgroupfs_freeze(const struct cgroupfs *g, bool frozen) must_check;
+
+/* What a container may be shown of its group: "memory" of v1, or "" for cgroup2. Up to 16; borrowed. */
+size_t cgroupfs_views(const struct cgroupfs *g, const char **ret);
+
+/* Kills all that is in it, where the kernel offers that (cgroup.kill, Linux 5.14). */
+struct err *cgroupfs_kill(const struct cgroupfs *g) must_check;
+
+struct cgroupfs_stats {
+	uint64_t memory, memory_peak; /* bytes; 0 where it is not accounted */
+	uint64_t cpu_us;	      /* processor time used */
+	uint64_t pids;
+	uint64_t oom_kills;
+};
+struct err *cgroupfs_read_stats(const struct cgroupfs *g, struct cgroupfs_stats *ret) must_check;
+
+/* Forgets the group without removing it. */
+void cgroupfs_free(struct cgroupfs *g);
+/* Removes the group, waiting at most @ms for its last process to be gone, and frees @take_g. */
+struct err *cgroupfs_destroy(struct cgroupfs *take_g, unsigned ms) must_check;
+/* Removes a whole tree by path, in every hierarchy; what is not there is fine. Kills with @kill. */
+struct err *cgroupfs_remove(const struct cgroupfs_host *h, const char *path, bool kill,
+			    unsigned ms) must_check;
+/* The groups below @path, in any hierarchy. */
+struct err *cgroupfs_list(const struct cgroupfs_host *h, const char *path, char ***ret) must_check;
+/* The processes in group @path and below, in any hierarchy. */
+struct err *cgroupfs_processes(const struct cgroupfs_host *h, const char *path, pid_t **ret,
+			       size_t *ret_n) must_check;
+
+void cgroupfs_host_cleanup(struct cgroupfs_host **h);
+void cgroupfs_cleanup(struct cgroupfs **g); /* destroys, ignoring errors */
+#define auto_cgroupfs_host cleanup_with(cgroupfs_host_cleanup)
+#define auto_cgroupfs cleanup_with(cgroupfs_cleanup)

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cgroupfs/group.c - one group: made, joined, killed, removed. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/proc.h"
+#include "base/str.h"
+#include "cgroupfs/internal.h"
+
+enum { KNOB_MAX = 1 << 20, POLL_US = 500 };
+
+static const char *const v2_wanted[] = { "memory", "cpu", "pids", "cpuset", "io" };
+
+/* ---- making ---- */
+
+/* The controllers must be on in every ancestor. One write each: a missing one must not stop the others. */
+static struct err *enable_controllers(const struct hierarchy *h, int dir)
+{
+	for (size_t i = 0; i < ARRAY_LEN(v2_wanted); i++) {
+		auto_free char *word = mem_printf("+%s", v2_wanted[i]);
+
+		if (hierarchy_has(h, v2_wanted[i]))
+			TRY(fd_write_knob(dir, "cgroup.subtree_control", word));
+	}
+	return NULL;
+}
+
+static struct err *inherit_cpuset(int parent, int dir)
+{
+	static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		auto_free char *have = NULL, *text = NULL;
+
+		TRY(fd_read_file(dir, files[i], KNOB_MAX, &have));
+		if (*have && *have != '\n')
+			continue;
+		TRY(fd_read_file(parent, files[i], KNOB_MAX, &text));
+		TRY(fd_write_knob(dir, files[i], text));
+	}
+	return NULL;
+}
+
+/* mkdir -p of the path in one hierarchy, with what each level needs. */
+static struct err *make_path(const struct hierarchy *h, const char *path, int *ret)
+{
+	auto_strv char **parts = str_split(path, "/");
+	auto_fd int dir = -1;
+
+	TRY(fd_openat(h->dir, ".", O_RDONLY | O_DIRECTORY, &dir));
+	for (char **p = parts; p && *p; p++) {
+		auto_fd int next = -1;
+
+		if (h->v2 && *h->controllers)
+			TRY(err_wrap(enable_controllers(h, dir), "above %s", *p));
+		if (mkdirat(dir, *p, 0755) < 0 && errno != EEXIST)
+			return err_errno("mkdir %s", *p);
+		TRY(fd_openat(dir, *p, O_RDONLY | O_DIRECTORY, &next));
+		if (!h->v2 && hierarchy_has(h, "cpuset"))
+			TRY(inherit_cpuset(dir, next));
+		fd_cleanup(&dir);
+		dir = fd_steal(&next);
+	}
+	*ret = fd_steal(&dir);
+	return NULL;
+}
+
+struct err *cgroupfs_create(const struct cgroupfs_host *h, const char *path,
+			    const struct cgroupfs_limits *limits, struct cgroupfs **ret)
+{
+	auto_cgroupfs struct cgroupfs *g = mem_alloc(sizeof(*g));
+
+	g->host = h;
+	g->path = mem_strdup(path);
+	memset(g->dirs, -1, sizeof(g->dirs));
+	for (size_t i = 0; i < h->n; i++)
+		if (h->h[i].v2 || limits_want(&h->h[i], limits))
+			TRY(err_wrap(make_path(&h->h[i], path, &g->dirs[i]), "cgroup %s", path));
+	TRY(err_wrap(limits_write(g, limits), "cgroup %s", path));
+	*ret = steal(&g);
+	return NULL;
+}
+
+/* ---- using ---- */
+
+int cgroupfs_clone_fd(const struct cgroupfs *g)
+{
+	for (size_t i = 0; i < g->host->n; i++)
+		if (g->host->h[i].v2)
+			return g->dirs[i];
+	return -1;
+}
+
+bool cgroupfs_needs_attach(const struct cgroupfs *g)
+{
+	for (size_t i = 0; i < g->host->n; i++)
+		if (!g->host->h[i].v2 && g->dirs[i] >= 0)
+			return true;
+	return false;
+}
+
+struct err *cgroupfs_attach(const struct cgroupfs *g, pid_t pid)
+{
+	auto_free char *text = mem_printf("%d", pid);
+
+	for (size_t i = 0; i < g->host->n; i++)
+		if (!g->host->h[i].v2 && g->dirs[i] >= 0)
+			TRY(err_wrap(fd_write_knob(g->dirs[i], "cgroup.procs", text), "cgroup %s",
+				     g->path));
+	return NULL;
+}
+
+size_t cgroupfs_views(const struct cgroupfs *g, const char **ret)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->host->n; i++)
+		if (g->dirs[i] >= 0)
+			ret[n++] = g->host->h[i].v2 ? "" : g->host->h[i].controllers;
+	return n;
+}
+
+struct err *cgroupfs_freeze(const struct cgroupfs *g, bool frozen)
+{
+	int dir = cgroupfs_clone_fd(g);
+
+	if (dir < 0)
+		return err_new(ENOTSUP, "pausing needs a cgroup2 mount");
+	return fd_write_knob(dir, "cgroup.freeze", frozen ? "1" : "0");
+}
+
+struct err *cgroupfs_kill(const struct cgroupfs *g)
+{
+	int dir = cgroupfs_clone_fd(g);
+	struct err *e = dir >= 0 ? fd_write_knob(dir, "cgroup.kill", "1") : NULL;
+
+	if (err_code(e) != ENOENT)
+		return e;
+	err_free(e);
+	return NULL;
+}
+
+/* ---- figures ---- */
+
+static uint64_t read_number(int dir, const char *file)
+{
+	auto_free char *text = NULL;
+	auto_err struct err *e = fd_read_file(dir, file, KNOB_MAX, &text);
+
+	return e ? 0 : strtoull(text, NULL, 10);
+}
+
+/* The number behind @key in a file of "key number" lines. */
+static uint64_t read_key(int dir, const char *file, const char *key)
+{
+	auto_free char *text = NULL;
+	auto_err struct err *e = fd_read_file(dir, file, KNOB_MAX, &text);
+	size_t n = strlen(key);
+
+	for (const char *p = e ? NULL : text; p && *p;
+	     p = strchr(p, '\n') ? strchr(p, '\n') + 1 : NULL)
+		if (strncmp(p, key, n) == 0 && p[n] == ' ')
+			return strtoull(p + n, NULL, 10);
+	return 0;
+}
+
+static int dir_of(const struct cgroupfs *g, const char *controller, bool *ret_v2)
+{
+	const struct hierarchy *h = host_find(g->host, controller);
+
+	*ret_v2 = h && h->v2;
+	return h ? g->dirs[h - g->host->h] : -1;
+}
+
+struct err *cgroupfs_read_stats(const struct cgroupfs *g, struct cgroupfs_stats *ret)
+{
+	bool v2 = false;
+	int dir = dir_of(g, "memory", &v2);
+
+	*ret = (struct cgroupfs_stats) { 0 };
+	if (dir >= 0) {
+		ret->memory = read_number(dir, v2 ? "memory.current" : "memory.usage_in_bytes");
+		ret->memory_peak =
+			read_number(dir, v2 ? "memory.peak" : "memory.max_usage_in_bytes");
+		ret->oom_kills =
+			read_key(dir, v2 ? "memory.events" : "memory.oom_control", "oom_kill");
+	}
+	dir = dir_of(g, "pids", &v2);
+	if (dir >= 0)
+		ret->pids = read_number(dir, "pids.current");
+	dir = cgroupfs_clone_fd(g);
+	if (dir >= 0)
+		ret->cpu_us = read_key(dir, "cpu.stat", "usage_usec");
+	return NULL;
+}
+
+/* ---- removing ---- */
+
+static void pause_a_little(void)
+{
+	struct timespec t = { 0, POLL_US * 1000L };
+
+	nanosleep(&t, NULL);
+}
+
+static struct err *remove_dir(int dir, const char *path, uint64_t deadline)
+{
+	while (unlinkat(dir, path, AT_REMOVEDIR) < 0) {
+		if (errno == ENOENT)
+			return NULL;
+		/* the last process may be dying still, and the kernel counts it a little longer */
+		if (errno != EBUSY || proc_now_ms() >= deadline)
+			return err_errno("remove cgroup %s", path);
+		pause_a_little();
+	}
+	return NULL;
+}
+
+/* The directories below @path, the deepest last. */
+static void collect(int dir, const char *path, char ***ret)
+{
+	auto_fd int fd = openat(dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_strv char **names = NULL;
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	err_ignore(fd_list(fd, &names));
+	for (char **n = names; n && *n; n++) {
+		auto_free char *below = mem_printf("%s/%s", path, *n);
+
+		if (fstatat(fd, *n, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+			continue;
+		if (!strv_has(*ret, below))
+			strv_add(ret, mem_strdup(below));
+		collect(dir, below, ret);
+	}
+}
+
+static struct err *remove_tree(const struct hierarchy *h, const char *path, uint64_t deadline)
+{
+	auto_strv char **below = NULL;
+
+	collect(h->dir, path, &below);
+	for (size_t i = strv_len(below); i > 0; i--)
+		TRY(remove_dir(h->dir, below[i - 1], deadline));
+	return remove_dir(h->dir, path, deadline);
+}
+
+void cgroupfs_free(struct cgroupfs *g)
+{
+	if (!g)
+		return;
+	for (size_t i = 0; i < HIERARCHIES_MAX; i++)
+		fd_cleanup(&g->dirs[i]);
+	free(g->path);
+	free(g);
+}
+
+struct err *cgroupfs_destroy(struct cgroupfs *take_g, unsigned ms)
+{
+	uint64_t deadline = proc_now_ms() + ms;
+	struct err *errors = NULL;
+
+	if (!take_g)
+		return NULL;
+	for (size_t i = 0; i < take_g->host->n; i++)
+		if (take_g->dirs[i] >= 0)
+			errors = err_join(errors, remove_dir(take_g->host->h[i].dir, take_g->path,
+							     deadline));
+	cgroupfs_free(take_g);
+	return errors;
+}
+
+void cgroupfs_cleanup(struct cgroupfs **g)
+{
+	err_ignore(cgroupfs_destroy(*g, 0));
+}
+
+struct err *cgroupfs_processes(const struct cgroupfs_host *h, const char *path, pid_t **ret,
+			       size_t *ret_n)
+{
+	for (size_t i = 0; i < h->n; i++) {
+		auto_strv char **groups = NULL;
+
+		strv_add(&groups, mem_strdup(path));
+		collect(h->h[i].dir, path, &groups);
+		for (char **g = groups; *g; g++) {
+			auto_free char *file = mem_printf("%s/cgroup.procs", *g);
+			auto_free char *text = NULL;
+			auto_err struct err *e = fd_read_file(h->h[i].dir, file, KNOB_MAX, &text);
+			auto_strv char **pids = e ? NULL : str_split(text, "\n");
+
+			for (char **p = pids; p && *p; p++) {
+				*ret = mem_grow(*ret, *ret_n + 1, sizeof(pid_t));
+				(*ret)[(*ret_n)++] = (pid_t)strtol(*p, NULL, 10);
+			}
+		}
+	}
+	return NULL;
+}
+
+/* Without cgroup.kill: one by one, by descriptors, so that no number is used twice. */
+static void kill_each(const struct cgroupfs_host *h, const char *path)
+{
+	auto_free pid_t *pids = NULL;
+	size_t n = 0;
+
+	err_ignore(cgroupfs_processes(h, path, &pids, &n));
+	for (size_t i = 0; i < n; i++) {
+		auto_fd int pidfd = -1;
+
+		err_ignore(proc_open(pids[i], &pidfd));
+		if (pidfd >= 0)
+			err_ignore(proc_kill(pidfd, SIGKILL));
+	}
+}
+
+struct err *cgroupfs_remove(const struct cgroupfs_host *h, const char *path, bool kill, unsigned ms)
+{
+	uint64_t deadline = proc_now_ms() + ms;
+	struct err *errors = NULL;
+
+	if (kill) {
+		auto_free char *knob = mem_printf("%s/cgroup.kill", path);
+
+		for (size_t i = 0; i < h->n; i++)
+			if (h->h[i].v2)
+				err_ignore(fd_write_knob(h->h[i].dir, knob, "1"));
+		kill_each(h, path);
+	}
+	for (size_t i = 0; i < h->n; i++)
+		errors = err_join(errors, remove_tree(&h->h[i], path, deadline));
+	return errors;
+}
+
+struct err *cgroupfs_list(const struct cgroupfs_host *h, const char *path, char ***ret)
+{
+	for (size_t i = 0; i < h->n; i++)
+		collect(h->h[i].dir, path, ret);
+	return NULL;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cgroupfs/internal.h - hierarchies, and the knobs of limits. */
+#pragma once
+
+#include "cgroupfs/cgroupfs.h"
+
+enum { HIERARCHIES_MAX = 16 };
+
+/* One mounted hierarchy. */
+struct hierarchy {
+	bool v2;
+	char controllers
+		[96]; /* "memory" or "cpu,cpuacct"; of cgroup2: what cgroup.controllers lists */
+	int dir;
+};
+
+struct cgroupfs_host {
+	enum cgroupfs_layout layout;
+	struct hierarchy h[HIERARCHIES_MAX];
+	size_t n;
+};
+
+struct cgroupfs {
+	const struct cgroupfs_host *host;
+	char *path;
+	int dirs[HIERARCHIES_MAX]; /* -1: not in this hierarchy */
+};
+
+const struct hierarchy *host_find(const struct cgroupfs_host *h, const char *controller);
+bool hierarchy_has(const struct hierarchy *h, const char *controller);
+
+/* Whether @limits ask for a controller of @h. */
+bool limits_want(const struct hierarchy *h, const struct cgroupfs_limits *limits);
+struct err *limits_write(const struct cgroupfs *g, const struct cgroupfs_limits *limits) must_check;
+/* cpu.weight for cpu.shares: the default of one is the default of the other. */
+int64_t limits_weight(int64_t shares);
