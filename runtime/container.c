@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* runtime/container.c - cloning: a container's first process, and further ones. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/proc.h"
+#include "base/str.h"
+#include "runtime/internal.h"
+
+enum { STACK = 256 << 10, MESSAGE_MAX = 8192 };
+
+static const struct {
+	const char *name;
+	int resource;
+} rlimits[] = {
+	{ "as", RLIMIT_AS },
+	{ "core", RLIMIT_CORE },
+	{ "cpu", RLIMIT_CPU },
+	{ "data", RLIMIT_DATA },
+	{ "fsize", RLIMIT_FSIZE },
+	{ "locks", RLIMIT_LOCKS },
+	{ "memlock", RLIMIT_MEMLOCK },
+	{ "msgqueue", RLIMIT_MSGQUEUE },
+	{ "nice", RLIMIT_NICE },
+	{ "nofile", RLIMIT_NOFILE },
+	{ "nproc", RLIMIT_NPROC },
+	{ "rss", RLIMIT_RSS },
+	{ "rtprio", RLIMIT_RTPRIO },
+	{ "rttime", RLIMIT_RTTIME },
+	{ "sigpending", RLIMIT_SIGPENDING },
+	{ "stack", RLIMIT_STACK },
+};
+
+struct err *runtime_rlimit_parse(const char *name, int *ret)
+{
+	const char *bare = strncasecmp(name, "RLIMIT_", 7) == 0 ? name + 7 : name;
+
+	for (size_t i = 0; i < ARRAY_LEN(rlimits); i++)
+		if (strcasecmp(bare, rlimits[i].name) == 0) {
+			*ret = rlimits[i].resource;
+			return NULL;
+		}
+	return err_new(EINVAL, "'%s' is not a resource limit", name);
+}
+
+static const char *rlimit_name(int resource)
+{
+	size_t i = 0;
+
+	while (i + 1 < ARRAY_LEN(rlimits) && rlimits[i].resource != resource)
+		i++;
+	return rlimits[i].name;
+}
+
+/* What the child would not be allowed to do is left out, with a warning: a host that gives less still serves. */
+struct allowed {
+	struct runtime_process p;
+	struct runtime_rlimit limits[ARRAY_LEN(rlimits)];
+};
+
+static void clamp_rlimits(const struct runtime_process *p, struct allowed *a)
+{
+	bool may_raise = runtime_caps_all() >> 24 & 1; /* CAP_SYS_RESOURCE */
+
+	a->p.rlimits = a->limits;
+	a->p.n_rlimits = p->n_rlimits < ARRAY_LEN(a->limits) ? p->n_rlimits : ARRAY_LEN(a->limits);
+	for (size_t i = 0; i < a->p.n_rlimits; i++) {
+		struct runtime_rlimit *l = &a->limits[i];
+		struct rlimit now = { RLIM_INFINITY, RLIM_INFINITY };
+
+		*l = p->rlimits[i];
+		(void)getrlimit((__rlimit_resource_t)l->resource, &now);
+		if (may_raise || l->limit.rlim_max <= now.rlim_max)
+			continue;
+		log_warn("resource limit %s: %llu is more than this host allows; it is %llu",
+			 rlimit_name(l->resource), (unsigned long long)l->limit.rlim_max,
+			 (unsigned long long)now.rlim_max);
+		l->limit.rlim_max = now.rlim_max;
+		if (l->limit.rlim_cur > now.rlim_max)
+			l->limit.rlim_cur = now.rlim_max;
+	}
+}
+
+static void clamp_caps(const struct runtime_process *p, struct allowed *a)
+{
+	uint64_t have = runtime_caps_all();
+	struct runtime_caps *c = &a->p.caps;
+	uint64_t missing = p->caps.bounding & ~have;
+
+	if (missing)
+		log_warn("this host cannot give capabilities %#llx", (unsigned long long)missing);
+	c->bounding &= have;
+	c->permitted &= have;
+	c->effective &= have;
+	c->inheritable &= have;
+	c->ambient &= have;
+}
+
+static struct err *clamp_oom_score(struct allowed *a)
+{
+	auto_free char *text = NULL;
+
+	if (!a->p.set_oom_score_adj || runtime_caps_all() >> 24 & 1)
+		return NULL;
+	TRY(fd_read_file(AT_FDCWD, "/proc/self/oom_score_adj", 16, &text));
+	int now = (int)strtol(text, NULL, 10);
+
+	if (a->p.oom_score_adj < now) {
+		log_warn("oom_score_adj: %d is less than this host allows; it is %d",
+			 a->p.oom_score_adj, now);
+		a->p.oom_score_adj = now;
+	}
+	return NULL;
+}
+
+static struct err *clamp(const struct runtime_process *p, struct allowed *ret)
+{
+	ret->p = *p;
+	clamp_rlimits(p, ret);
+	clamp_caps(p, ret);
+	return clamp_oom_score(ret);
+}
+
+/* ---- cloning ---- */
+
+struct birth {
+	struct clone_args args;
+	const struct runtime_spec *spec;
+	const struct runtime_place *where;
+	const struct runtime_process *exec; /* instead of spec */
+	int pidfd_to_join;
+	int sockets[2];
+	int pidfd;
+	pid_t pid;
+	int error;
+};
+
+static _Noreturn void child(const struct birth *b)
+{
+	close(b->sockets[0]);
+	if (b->exec)
+		init_exec(b->exec, b->pidfd_to_join, b->sockets[1]);
+	init_run(b->spec, b->where, b->sockets[1]);
+}
+
+/*
+ * Runs between the caller, which is stopped meanwhile and whose memory this is,
+ * and the container: a process in the pod's PID namespace can clone one nested
+ * in it, which its caller cannot (clone(2), EINVAL after setns). CLONE_PARENT
+ * makes the container the caller's child.
+ */
+static int between(void *arg)
+{
+	struct birth *b = arg;
+
+	static const int all =
+		CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET;
+
+	if (b->exec && setns(b->pidfd_to_join, all) < 0) {
+		b->error = errno;
+		return 1;
+	}
+	pid_t pid = proc_clone(&b->args);
+
+	if (pid == 0)
+		child(b);
+	b->error = pid < 0 ? errno : 0;
+	return pid < 0;
+}
+
+/* With CLONE_VM and CLONE_FILES the descriptor of the grandchild is ours at once. */
+static struct err *clone_between(struct birth *b, int extra_flags)
+{
+	void *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	int status = 0;
+
+	if (stack == MAP_FAILED)
+		return err_errno("stack for clone");
+	b->args.flags |= CLONE_PARENT;
+	b->args.exit_signal = 0; /* taken from the one between (clone3(2)) */
+	int pid = clone(between, (char *)stack + STACK, extra_flags | CLONE_VFORK | SIGCHLD, b);
+	struct err *e = pid < 0 ? err_errno("clone") : NULL;
+
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	munmap(stack, STACK);
+	errno = b->error;
+	return !e && b->error ? err_errno("clone a container") : e;
+}
+
+static struct err *nested(struct birth *b, const struct runtime_place *where)
+{
+	if (setns(where->pidns, CLONE_NEWPID) < 0)
+		return err_errno("enter the pod's PID namespace");
+	struct err *e = clone_between(b, CLONE_VM | CLONE_FILES);
+
+	if (setns(where->own_pidns, CLONE_NEWPID) < 0)
+		abort(); /* every later child would land in the pod */
+	return e;
+}
+
+/* The pid as this process sees it: of a nested child, clone3 told the pod's number. */
+static struct err *pid_of(int pidfd, pid_t *ret)
+{
+	auto_free char *path = mem_printf("/proc/self/fdinfo/%d", pidfd);
+	auto_free char *text = NULL;
+
+	TRY(fd_read_file(AT_FDCWD, path, 4096, &text));
+	const char *line = strstr(text, "Pid:");
+
+	*ret = line ? (pid_t)strtol(line + 4, NULL, 10) : -1;
+	return *ret > 0 ? NULL : err_new(ESRCH, "the container's process is gone");
+}
+
+static struct err *prepare(struct birth *b, const struct cgroupfs *group)
+{
+	int cgroup = group ? cgroupfs_clone_fd(group) : -1;
+
+	b->pidfd = -1;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, b->sockets) < 0)
+		return err_errno("socketpair");
+	b->args.pidfd = (uintptr_t)&b->pidfd;
+	b->args.flags |= CLONE_PIDFD;
+	b->args.exit_signal = SIGCHLD;
+	if (cgroup >= 0) {
+		b->args.flags |= CLONE_INTO_CGROUP;
+		b->args.cgroup = (uint64_t)cgroup;
+	}
+	return NULL;
+}
+
+static struct err *finish(struct birth *b, struct err *take_e, struct runtime_container *ret)
+{
+	auto_fd int socket = b->sockets[0];
+	pid_t pid = -1;
+
+	close(b->sockets[1]);
+	TRY(take_e);
+	TRY(pid_of(b->pidfd, &pid));
+	*ret = (struct runtime_container) { .pid = pid,
+					    .pidfd = b->pidfd,
+					    .socket = fd_steal(&socket) };
+	return NULL;
+}
+
+struct err *runtime_create(const struct runtime_spec *s, const struct runtime_place *where,
+			   struct runtime_container *ret)
+{
+	struct runtime_spec copy = *s;
+	struct allowed allowed;
+	struct birth b = { .spec = &copy, .where = where };
+
+	TRY(clamp(&s->process, &allowed));
+	copy.process = allowed.p;
+	for (char *const *p = s->sysctls; p && *p; p++)
+		TRY(sysctl_check(*p));
+	TRY(prepare(&b, where->group));
+	b.args.flags |= (uint64_t)(s->namespaces & ~CLONE_NEWCGROUP);
+
+	struct err *e = NULL;
+
+	if (where->pidns >= 0) {
+		e = nested(&b, where);
+	} else {
+		pid_t pid = proc_clone(&b.args);
+
+		if (pid == 0)
+			child(&b);
+		e = pid < 0 ? err_errno("clone a container") : NULL;
+	}
+	return finish(&b, e, ret);
+}
+
+/* v1 hierarchies are joined before the namespaces are: afterwards they cannot be seen. */
+struct err *runtime_exec(int pidfd, const struct runtime_process *p, const struct cgroupfs *group,
+			 struct runtime_container *ret)
+{
+	struct allowed allowed;
+	struct birth b = { .exec = &allowed.p, .pidfd_to_join = pidfd };
+	auto_fd int null = -1;
+
+	TRY(clamp(p, &allowed));
+	TRY(fd_openat(AT_FDCWD, "/dev/null", O_RDWR | O_NOCTTY, &null));
+	for (int i = 0; i < 3; i++)
+		if (allowed.p.stdio[i] < 0)
+			allowed.p.stdio[i] = null;
+	TRY(prepare(&b, group));
+	struct err *e = clone_between(&b, CLONE_VM | CLONE_FILES);
+
+	TRY(finish(&b, e, ret));
+	return group && cgroupfs_needs_attach(group) ? cgroupfs_attach(group, ret->pid) : NULL;
+}
+
+/* ---- talking to the child ---- */
+
+struct err *runtime_go(const struct runtime_container *c)
+{
+	return fd_send(c->socket, "G", 1, -1);
+}
+
+struct err *runtime_event(struct runtime_container *c, enum runtime_news *ret, int *ret_tty)
+{
+	char message[MESSAGE_MAX];
+	int fd = -1;
+	ssize_t n = fd_recv(c->socket, message, sizeof(message) - 1, &fd);
+
+	if (n == 1 && *message == 'R') {
+		*ret = RUNTIME_READY;
+		if (ret_tty)
+			*ret_tty = fd;
+		else
+			fd_cleanup(&fd);
+		return NULL;
+	}
+	fd_cleanup(&fd);
+	if (n < 0 && errno != ECONNRESET)
+		return err_errno("hear from the container");
+	fd_close(&c->socket);
+	if (n <= 0) { /* closed by exec - or by a death on the way, which its exit tells */
+		*ret = RUNTIME_RUNNING;
+		return NULL;
+	}
+	message[n] = '\0';
+	return err_parse(message);
+}
+
+void runtime_container_clear(struct runtime_container *c)
+{
+	fd_close(&c->pidfd);
+	fd_close(&c->socket);
+	c->pid = 0;
+}

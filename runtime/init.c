@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runtime/init.c - from clone to exec, in the child.
+ *
+ * The order is the security of it (R7): the file system while still able, then
+ * sysctls, terminal, bounding set, identity, capabilities, no_new_privs, and the
+ * filter as late as it can be loaded.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <linux/mount.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "runtime/internal.h"
+
+#define DEVPTS_MAGIC 0x1cd1
+enum { EXIT_INIT = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
+
+/* What the steps share. */
+struct child {
+	const struct runtime_process *p;
+	int socket;	/* to who made us */
+	int root;	/* the container's root directory */
+	int null;	/* our own /dev/null, opened before the container's was (R3) */
+	int master;	/* of the terminal, or -1 */
+	bool own_pipes; /* made for this container, not somebody's */
+	struct identity who;
+};
+
+/* ---- small steps ---- */
+
+static struct err *open_null(int *ret)
+{
+	struct stat st;
+
+	TRY(fd_openat(AT_FDCWD, "/dev/null", O_RDWR | O_NOCTTY, ret));
+	if (fstat(*ret, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
+		return err_new(EINVAL, "the host's /dev/null is not the null device");
+	return NULL;
+}
+
+static struct err *set_oom_score(const struct runtime_process *p)
+{
+	char text[16];
+
+	if (!p->set_oom_score_adj)
+		return NULL;
+	snprintf(text, sizeof(text), "%d", p->oom_score_adj);
+	return fd_write_knob(AT_FDCWD, "/proc/self/oom_score_adj", text);
+}
+
+static struct err *set_names(const struct runtime_spec *s)
+{
+	if (s->hostname && sethostname(s->hostname, strlen(s->hostname)) < 0)
+		return err_errno("set the host name '%s'", s->hostname);
+	if (s->domainname && setdomainname(s->domainname, strlen(s->domainname)) < 0)
+		return err_errno("set the domain name '%s'", s->domainname);
+	return NULL;
+}
+
+static struct err *set_rlimits(const struct runtime_process *p)
+{
+	for (size_t i = 0; i < p->n_rlimits; i++)
+		if (setrlimit((__rlimit_resource_t)p->rlimits[i].resource, &p->rlimits[i].limit) <
+		    0)
+			return err_errno("set resource limit %d", p->rlimits[i].resource);
+	return NULL;
+}
+
+/* A terminal of the container's own devpts; its other end comes by ioctl, not by a path (R3). */
+static struct err *open_terminal(int root, int *ret_master, int *ret_peer)
+{
+	struct statfs fs;
+	auto_fd int master = -1;
+
+	TRY(fd_open_in_root(root, "/dev/pts/ptmx", O_RDWR | O_NOCTTY, 0, &master));
+	if (fstatfs(master, &fs) < 0 || fs.f_type != DEVPTS_MAGIC)
+		return err_new(EINVAL, "/dev/pts in the container is no devpts");
+	int unlock = 0, peer;
+
+	if (ioctl(master, TIOCSPTLCK, &unlock) < 0)
+		return err_errno("unlock the terminal");
+	peer = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (peer < 0)
+		return err_errno("open the terminal");
+	*ret_master = fd_steal(&master);
+	*ret_peer = peer;
+	return NULL;
+}
+
+/* /dev/console is the terminal: over an empty file that we make, never a link's target. */
+static struct err *bind_console(int root, int peer)
+{
+	auto_fd int dev = -1, target = -1, made = -1;
+
+	TRY(fd_open_in_root(root, "/dev", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &dev));
+	target = openat(dev, "console", O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (target < 0)
+		return errno == EEXIST ? NULL : err_errno("/dev/console");
+	TRY(mount_copy(peer, false, &made));
+	return mount_attach(made, target);
+}
+
+static struct err *use_terminal(int peer)
+{
+	if (setsid() < 0 && errno != EPERM)
+		return err_errno("setsid");
+	if (ioctl(peer, TIOCSCTTY, 0) < 0)
+		return err_errno("take the terminal");
+	for (int i = 0; i < 3; i++)
+		if (dup2(peer, i) < 0)
+			return err_errno("dup2");
+	return NULL;
+}
+
+/* dup2() of a descriptor onto itself would leave close-on-exec set. */
+static struct err *use_stdio(const struct child *c)
+{
+	int from[3];
+
+	for (int i = 0; i < 3; i++) {
+		from[i] = fcntl(c->p->stdio[i] >= 0 ? c->p->stdio[i] : c->null, F_DUPFD_CLOEXEC, 3);
+		if (from[i] < 0)
+			return err_errno("dup");
+	}
+	for (int i = 0; i < 3; i++)
+		if (dup2(from[i], i) < 0)
+			return err_errno("dup2");
+	return NULL;
+}
+
+/* Programs open /dev/stdout again by name: a pipe must belong to who does. */
+static void own_stdio(const struct child *c)
+{
+	struct stat st;
+
+	for (int i = 0; i < 3; i++)
+		if (fstat(i, &st) == 0 &&
+		    (c->p->tty ? S_ISCHR(st.st_mode) : S_ISFIFO(st.st_mode) && c->own_pipes))
+			(void)!fchown(i, c->who.uid, (gid_t)-1);
+}
+
+/* ---- identity ---- */
+
+static struct err *load_filter(const struct runtime_filter *f)
+{
+	struct sock_fprog program = { f->n, f->code };
+
+	if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0)
+		return err_errno("load the seccomp filter");
+	return NULL;
+}
+
+/* The working directory is the container's: a directory of the host would be "(unreachable)" (R4). */
+static struct err *enter_cwd(const char *cwd)
+{
+	char path[PATH_MAX];
+
+	if (chdir(cwd) < 0)
+		return err_errno("working directory %s", cwd);
+	if (!getcwd(path, sizeof(path)) || *path != '/')
+		return err_new(EINVAL, "working directory %s is outside the container", cwd);
+	return NULL;
+}
+
+static struct err *make_cwd(const struct child *c)
+{
+	const char *cwd = c->p->cwd && *c->p->cwd ? c->p->cwd : "/";
+	auto_fd int dir = -1;
+	struct err *e = fd_open_in_root(c->root, cwd, O_PATH | O_DIRECTORY, 0, &dir);
+
+	if (err_code(e) != ENOENT)
+		return err_wrap(e, "working directory");
+	err_free(e);
+	TRY(err_wrap(fd_mkdirs_in_root(c->root, cwd, 0755, &dir), "working directory"));
+	return fchownat(dir, "", c->who.uid, c->who.gid, AT_EMPTY_PATH) < 0
+		       ? err_errno("working directory %s", cwd)
+		       : NULL;
+}
+
+static struct err *become(const struct child *c)
+{
+	const struct runtime_process *p = c->p;
+	const char *cwd = p->cwd && *p->cwd ? p->cwd : "/";
+
+	TRY(enter_cwd(cwd));
+	TRY(caps_drop_bounding(p->caps.bounding));
+	/* without no_new_privs loading a filter takes CAP_SYS_ADMIN, so it comes before that goes */
+	if (p->filter && !p->no_new_privs)
+		TRY(load_filter(p->filter));
+	if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		return err_errno("keep capabilities");
+	if (setgroups(c->who.n_groups, c->who.groups) < 0)
+		return err_errno("set the groups");
+	if (setresgid(c->who.gid, c->who.gid, c->who.gid) < 0 ||
+	    setresuid(c->who.uid, c->who.uid, c->who.uid) < 0)
+		return err_errno("become user %u:%u", c->who.uid, c->who.gid);
+	TRY(caps_apply(&p->caps));
+	if (p->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return err_errno("no_new_privs");
+	umask(p->umask >= 0 ? (mode_t)p->umask : 022);
+	return p->filter && p->no_new_privs ? load_filter(p->filter) : NULL;
+}
+
+/* ---- exec ---- */
+
+static struct err *exec_failed(const char *path)
+{
+	if (errno == ENOENT || errno == ENOTDIR)
+		return err_new(ENOENT,
+			       "exec: \"%s\": executable file not found: no such file or directory",
+			       path);
+	if (errno == EACCES)
+		return err_new(EACCES, "exec: \"%s\": permission denied", path);
+	return err_errno("exec: \"%s\"", path);
+}
+
+static struct err *exec_in_path(char *const *argv, char *const *env)
+{
+	const char *path = env_get(env, "PATH");
+	auto_strv char **dirs =
+		str_split(path ? path
+			       : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+			  ":");
+	bool denied = false;
+
+	for (char **d = dirs; d && *d; d++) {
+		auto_free char *file = mem_printf("%s/%s", *d, argv[0]);
+
+		execve(file, argv, env);
+		if (errno == EACCES)
+			denied = true;
+		else if (errno != ENOENT && errno != ENOTDIR)
+			return exec_failed(file);
+	}
+	errno = denied ? EACCES : ENOENT;
+	if (denied)
+		return exec_failed(argv[0]);
+	return err_new(ENOENT, "exec: \"%s\": executable file not found in $PATH", argv[0]);
+}
+
+static struct err *exec_program(const struct child *c)
+{
+	auto_strv char **env = strv_dup(c->p->env);
+	sigset_t none;
+
+	if (!env_get(env, "HOME")) {
+		auto_free char *home = mem_printf("HOME=%s", c->who.home);
+		env_set(&env, home);
+	}
+	if (!c->p->argv || !*c->p->argv)
+		return err_new(EINVAL, "no command: neither the image nor the service names one");
+	/* nothing of the host may come along, whatever a library opened (R4) */
+	if (syscall(SYS_close_range, 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC, Linux 5.11 */) < 0)
+		return err_errno("close_range");
+	for (int i = 1; i < NSIG; i++)
+		(void)signal(i, SIG_DFL); /* ignored ones would stay so */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (strchr(c->p->argv[0], '/')) {
+		execve(c->p->argv[0], c->p->argv, env);
+		return exec_failed(c->p->argv[0]);
+	}
+	return exec_in_path(c->p->argv, env);
+}
+
+static _Noreturn void give_up(int socket, struct err *take_e)
+{
+	int code = err_code(take_e) == ENOENT	? EXIT_NOT_FOUND
+		   : err_code(take_e) == EACCES ? EXIT_NOT_EXECUTABLE
+						: EXIT_INIT;
+
+	err_send(socket, take_e);
+	_exit(code);
+}
+
+/* ---- PID 1 with init: true ---- */
+
+static volatile sig_atomic_t reaper_child; /* what signals are passed on to */
+
+static void pass_on(int signal)
+{
+	if (reaper_child > 0)
+		(void)kill((pid_t)reaper_child, signal);
+}
+
+/* Reaps whatever is left to it, passes signals on, and ends as its child did. */
+static _Noreturn void reap(pid_t child)
+{
+	int status, code = EXIT_INIT;
+
+	reaper_child = child;
+	for (int i = 1; i < NSIG; i++)
+		if (i != SIGCHLD && i != SIGKILL && i != SIGSTOP)
+			(void)signal(i, pass_on);
+	/* the pipes are the program's: an init that held them would keep readers waiting */
+	for (;;) {
+		pid_t pid = waitpid(-1, &status, 0);
+
+		if (pid == child)
+			code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+		if (pid == child || (pid < 0 && errno == ECHILD))
+			_exit(code);
+	}
+}
+
+static void split_off_init(struct child *c)
+{
+	pid_t child = fork();
+
+	if (child < 0)
+		give_up(c->socket, err_errno("fork"));
+	if (child > 0) {
+		(void)syscall(SYS_close_range, 3, ~0U, 0);
+		reap(child);
+	}
+	(void)setsid();
+}
+
+/* ---- the container's first process ---- */
+
+static struct err *make_world(const struct runtime_spec *s, const struct runtime_place *where,
+			      struct child *c)
+{
+	auto_fd int proc = -1;
+	int peer = -1;
+
+	TRY(open_null(&c->null));
+	TRY(set_oom_score(&s->process));
+	if (where->group)
+		TRY(cgroupfs_attach(where->group, 0));
+	/* only now: the namespace's root is the group one is in */
+	if ((s->namespaces & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)
+		return err_errno("cgroup namespace");
+	for (size_t i = 0; i < ARRAY_LEN(s->join); i++)
+		if (s->join[i] >= 0 && setns(s->join[i], 0) < 0)
+			return err_errno("join a namespace");
+	TRY(set_names(s));
+	TRY(rootfs_make(s, &c->root));
+	for (size_t i = 0; i < s->n_mounts; i++)
+		TRY(rootfs_mount(c->root, &s->mounts[i], where->group));
+	if (s->default_dev)
+		TRY(rootfs_dev(c->root, c->null));
+	if (s->sysctls && *s->sysctls) {
+		TRY(mount_new("proc", NULL, 0, &proc));
+		TRY(sysctl_write(proc, s->sysctls));
+	}
+	TRY(rootfs_mask(c->root, s, c->null));
+	if (s->process.tty) {
+		TRY(open_terminal(c->root, &c->master, &peer));
+		TRY(bind_console(c->root, peer));
+	}
+	TRY(err_wrap(user_find(c->root, s->process.user, s->process.groups, &c->who), "user"));
+	TRY(make_cwd(c));
+	TRY(rootfs_enter(c->root, s));
+	return s->process.tty ? use_terminal(peer) : use_stdio(c);
+}
+
+/* Says that all is made, and waits for the order to start. */
+static struct err *wait_at_gate(struct child *c, int gate)
+{
+	char order = 0;
+
+	TRY(fd_send(c->socket, "R", 1, c->master));
+	if (gate >= 0) {
+		int conn = accept4(gate, NULL, NULL, SOCK_CLOEXEC);
+
+		if (conn < 0)
+			return err_errno("wait for the order to start");
+		close(c->socket);
+		c->socket = conn;
+	}
+	if (fd_recv(c->socket, &order, 1, NULL) != 1)
+		_exit(EXIT_INIT); /* who made us is gone */
+	return NULL;
+}
+
+_Noreturn void init_run(const struct runtime_spec *s, const struct runtime_place *where, int socket)
+{
+	struct child c = { .p = &s->process,
+			   .socket = socket,
+			   .root = -1,
+			   .null = -1,
+			   .master = -1,
+			   .own_pipes = true };
+
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* exec sets it again */
+	(void)setsid();
+	struct err *e = make_world(s, where, &c);
+
+	if (!e)
+		e = wait_at_gate(&c, where->gate);
+	if (!e && s->init)
+		split_off_init(&c);
+	own_stdio(&c);
+	if (!e)
+		e = set_rlimits(&s->process);
+	if (!e)
+		e = become(&c);
+	if (!e)
+		e = exec_program(&c);
+	give_up(c.socket, e);
+}
+
+/* ---- one more process in a container ---- */
+
+static struct err *join_world(const struct runtime_process *p, struct child *c)
+{
+	int peer = -1;
+
+	/* "/" is the container's by now; without the null device of the host, which was opened before */
+	TRY(fd_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY, &c->root));
+	if (p->tty)
+		TRY(open_terminal(c->root, &c->master, &peer));
+	TRY(err_wrap(user_find(c->root, p->user, p->groups, &c->who), "user"));
+	TRY(fd_send(c->socket, "R", 1, c->master));
+	return p->tty ? use_terminal(peer) : use_stdio(c);
+}
+
+_Noreturn void init_exec(const struct runtime_process *p, int pidfd, int socket)
+{
+	struct child c = {
+		.p = p, .socket = socket, .root = -1, .null = p->stdio[0], .master = -1
+	};
+
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	(void)setsid();
+	struct err *e = NULL;
+
+	/* after the birth in the container's group: seen from inside, the way there is not allowed */
+	if (setns(pidfd, CLONE_NEWCGROUP) < 0)
+		e = err_errno("join the container's cgroup namespace");
+	if (!e)
+		e = join_world(p, &c);
+	own_stdio(&c);
+	if (!e)
+		e = set_rlimits(p);
+	if (!e)
+		e = become(&c);
+	if (!e)
+		e = exec_program(&c);
+	give_up(c.socket, e);
+}

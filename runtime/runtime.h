@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * runtime/runtime.h - one container: from a specification to a process.
+ *
+ * The caller says everything in a struct runtime_spec and gets a child process
+ * that has made its own world (namespaces, mounts, identity, seccomp) and waits
+ * at a gate until runtime_go(). What a container is called, which image it has
+ * or when it starts again is not known here.
+ *
+ * Needs Linux 5.12 (clone3, openat2, fsopen, move_mount, mount_setattr).
+ * The rules R1-R8 that keep a hostile root file system from reaching the host
+ * are written down in HACKING.md.
+ */
+#pragma once
+
+#include <linux/filter.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "cgroupfs/cgroupfs.h"
+
+/* ---- capabilities: bit n is CAP_n ---- */
+
+#define RUNTIME_CAPS_DEFAULT 0xa80425fbULL /* Docker's fourteen */
+uint64_t runtime_caps_all(void);	   /* what this process could pass on */
+struct err *runtime_cap_parse(const char *name, uint64_t *ret) must_check; /* "CAP_CHOWN"; "ALL" */
+
+struct runtime_caps {
+	uint64_t bounding, permitted, effective, inheritable, ambient;
+};
+
+/* ---- seccomp ---- */
+
+/* A program for seccomp(2), ready to load. */
+struct runtime_filter {
+	struct sock_filter *code;
+	unsigned short n;
+};
+/*
+ * Docker's default profile for a container that holds @caps. Compiled once and
+ * kept in @cache (a directory, or -1), as a tree over ranges of system calls.
+ */
+struct err *runtime_seccomp_default(uint64_t caps, int cache,
+				    struct runtime_filter *ret) must_check;
+/* A profile in JSON, as the OCI runtime specification (linux.seccomp) or docker's file has it. */
+struct err *runtime_seccomp_json(const char *json, size_t len, uint64_t caps, int cache,
+				 struct runtime_filter *ret) must_check;
+void runtime_filter_clear(struct runtime_filter *f);
+
+/* ---- the specification; everything in it is borrowed ---- */
+
+struct runtime_rlimit {
+	int resource;
+	struct rlimit limit;
+};
+/* "nofile" or "RLIMIT_NOFILE" to a number. */
+struct err *runtime_rlimit_parse(const char *name, int *ret) must_check;
+
+struct runtime_process {
+	char *const *argv; /* argv[0] is looked up in PATH of @env */
+	char *const *env;
+	const char *cwd; /* made when missing */
+	const char
+		*user; /* "", "UID", "NAME", each with ":GROUP"; names are the root file system's */
+	char *const *groups; /* supplementary, beside those the user has */
+	struct runtime_caps caps;
+	const struct runtime_rlimit *rlimits;
+	size_t n_rlimits;
+	const struct runtime_filter *filter; /* NULL: none */
+	bool no_new_privs;
+	bool tty; /* a terminal of the container's own devpts; see runtime_event */
+	bool set_oom_score_adj;
+	int oom_score_adj;
+	int umask;    /* -1: 022 */
+	int stdio[3]; /* without tty: become 0, 1 and 2; -1: /dev/null */
+};
+
+enum runtime_mount_kind { RUNTIME_MOUNT_FS, RUNTIME_MOUNT_BIND };
+struct runtime_mount {
+	enum runtime_mount_kind kind;
+	const char *type;     /* FS: "tmpfs" */
+	const char *source;   /* BIND: path on the host */
+	const char *target;   /* path in the container */
+	char *const *options; /* FS: the file system's own, "size=1m", "mode=755" */
+	uint64_t attributes;  /* MOUNT_ATTR_RDONLY, _NOSUID, ... */
+	uint64_t propagation; /* MS_PRIVATE, MS_SHARED, MS_SLAVE, or 0: private */
+	bool recursive;	      /* BIND with what is mounted below; attributes apply there too */
+	bool copy_up;	      /* an empty source directory is filled from the target first */
+	bool optional;	      /* go on without it when the host has no such file system */
+	const char *subpath;  /* BIND: below source, never out of it; NULL: all */
+};
+
+struct runtime_spec {
+	struct runtime_process process;
+	const char *rootfs;  /* a directory; or NULL, and an overlay is made of: */
+	char *const *lowers; /* directories, the lowest first */
+	const char *upper, *work;
+	bool read_only;
+	const struct runtime_mount *mounts; /* in this order */
+	size_t n_mounts;
+	char *const *masked, *const *readonly_paths;
+	bool default_dev; /* nodes and links in /dev after the mounts */
+	bool init;	  /* PID 1 is a reaper that runs the process as its child */
+	const char *hostname, *domainname;
+	char *const *sysctls;		/* "net.ipv4.tcp_syncookies=1"; namespaced ones only */
+	int namespaces;			/* CLONE_NEW* flags of what is made new */
+	int join[4];			/* descriptors of namespaces to enter, -1: none */
+	unsigned long root_propagation; /* MS_SLAVE, MS_PRIVATE, ...; 0: private */
+};
+
+/* ---- a container ---- */
+
+struct runtime_place {
+	int pidns;		      /* descriptor of the PID namespace to nest in, or -1 */
+	int own_pidns;		      /* the caller's, to return to; only with pidns */
+	const struct cgroupfs *group; /* or NULL */
+	int gate; /* a listening socket where the order to start arrives; -1: runtime_go() */
+};
+
+struct runtime_container {
+	pid_t pid; /* as the caller sees it */
+	int pidfd;
+	int socket; /* readable when runtime_event() has something to say; then -1 */
+};
+
+/*
+ * Clones the container's first process, a child of the caller, and returns at
+ * once; the child goes on making its world. The specification is copied into it.
+ */
+struct err *runtime_create(const struct runtime_spec *s, const struct runtime_place *where,
+			   struct runtime_container *ret) must_check;
+struct err *runtime_go(const struct runtime_container *c) must_check;
+
+enum runtime_news { RUNTIME_READY, RUNTIME_RUNNING };
+/*
+ * Waits for the next news of the child: it is at the gate, or its program runs.
+ * What it could not do is the error. With tty, READY brings the master (*ret_tty).
+ */
+struct err *runtime_event(struct runtime_container *c, enum runtime_news *ret,
+			  int *ret_tty) must_check;
+void runtime_container_clear(struct runtime_container *c); /* closes; does not kill */
+
+/*
+ * Runs @p beside the processes of the container whose first process is @pidfd,
+ * in all of its namespaces, and in @group. A child of the caller; news as above.
+ */
+struct err *runtime_exec(int pidfd, const struct runtime_process *p, const struct cgroupfs *group,
+			 struct runtime_container *ret) must_check;
+
+/* Docker's lists. */
+extern const char *const runtime_masked_default[], *const runtime_readonly_default[];
