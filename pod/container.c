@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pod/container.c - one container of a running pod: created, started, watched, stopped, started again. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "pod/internal.h"
+
+enum {
+	BACKOFF_FIRST = 100,
+	BACKOFF_MAX = 60000,
+	GOOD_RUN = 10000 /* milliseconds, as Docker */,
+	READ = 64 << 10
+};
+
+static void on_exit_event(void *arg);
+
+bool container_is_dead(const struct container *c)
+{
+	return c->state == CONTAINER_EXITED || c->state == CONTAINER_PLANNED;
+}
+
+/* ---- output ---- */
+
+/* Whole lines go to who watches; what is left over waits for its end. */
+static void tell_lines(struct output *o, const char *data, size_t len, bool end)
+{
+	const struct pod_watcher *w = &o->c->pod->options->watcher;
+
+	if (!w->on_output)
+		return;
+	for (;;) {
+		const char *newline = memchr(data, '\n', len);
+		size_t n = newline ? (size_t)(newline - data) + 1 : len;
+
+		o->partial = mem_grow(o->partial, o->len + n + 1, 1);
+		memcpy(o->partial + o->len, data, n);
+		o->len += n;
+		data += n;
+		len -= n;
+		if (!newline && !(end && o->len) && o->len < READ)
+			return;
+		if (o->len)
+			w->on_output(w->ctx, o->c->plan->service->name, o->stream, o->partial,
+				     o->len);
+		o->len = 0;
+		if (!newline)
+			return;
+	}
+}
+
+static void close_output(struct output *o)
+{
+	if (o->fd < 0)
+		return;
+	watch_free(o->watch);
+	o->watch = NULL;
+	fd_close(&o->fd);
+	tell_lines(o, "", 0, true);
+	if (o->c->log)
+		log_put(o->c->log, o->stream, "", 0, true);
+	free(o->partial);
+	o->partial = NULL;
+	o->len = 0;
+}
+
+static void on_output_event(void *arg)
+{
+	struct output *o = arg;
+	char data[READ];
+	ssize_t n = read(o->fd, data, sizeof(data));
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) { /* EIO: the other end of a terminal is gone */
+		close_output(o);
+		return;
+	}
+	if (o->c->log)
+		log_put(o->c->log, o->stream, data, (size_t)n, false);
+	tell_lines(o, data, (size_t)n, false);
+}
+
+/* What was written before the end is read before the end is told. */
+static void drain_output(struct container *c)
+{
+	for (size_t i = 0; i < ARRAY_LEN(c->output); i++) {
+		struct output *o = &c->output[i];
+
+		while (o->fd >= 0) {
+			char data[READ];
+			ssize_t n = read(o->fd, data, sizeof(data));
+
+			if (n <= 0)
+				break;
+			if (c->log)
+				log_put(c->log, o->stream, data, (size_t)n, false);
+			tell_lines(o, data, (size_t)n, false);
+		}
+		close_output(o);
+	}
+}
+
+static void watch_output(struct container *c, enum pod_stream stream, int take_fd)
+{
+	struct output *o = &c->output[stream];
+
+	(void)fcntl(take_fd, F_SETFL, O_NONBLOCK);
+	*o = (struct output) { .c = c, .stream = stream, .fd = take_fd };
+	o->watch = loop_readable(c->pod->loop, take_fd, on_output_event, o);
+}
+
+/* ---- birth ---- */
+
+static void on_news_event(void *arg)
+{
+	struct container *c = arg;
+	struct pod *p = c->pod;
+	enum runtime_news news = RUNTIME_READY;
+	int tty = -1;
+	struct err *e = runtime_event(&c->process, &news, &tty);
+
+	if (tty >= 0)
+		watch_output(c, POD_STDOUT, tty);
+	if (!e && news == RUNTIME_READY)
+		return;
+	watch_free(c->on_news);
+	c->on_news = NULL;
+	if (e) {
+		e = err_wrap(e, "service %s", c->plan->service->name);
+		if (c->restarts == 0) { /* what never ran is a mistake in the file, not bad luck */
+			pod_fail(p, e);
+		} else {
+			log_warn("%s", err_text(e));
+			err_free(e);
+		}
+		return;
+	}
+	if (c->state != CONTAINER_STARTING)
+		return; /* it died on the way; its exit tells */
+	c->state = CONTAINER_RUNNING;
+	c->started_ms = proc_now_ms();
+	free(c->started);
+	c->started = state_now();
+	pod_event(p, c, "Started");
+	health_start(c);
+	pod_advance(p);
+}
+
+static struct err *make_group(struct pod *p, struct container *c)
+{
+	auto_free char *path = mem_printf("%s/%s", p->cgroup_path, c->plan->service->name);
+
+	/* a group that was killed by cgroup.kill takes in nobody again: always a new one */
+	if (c->group)
+		TRY(cgroupfs_destroy(steal(&c->group), CGROUP_WAIT));
+	return cgroupfs_create(p->cgroups, path, &c->plan->limits, &c->group);
+}
+
+static struct err *open_pipes(struct container *c, int *ends)
+{
+	int out[2], err[2];
+
+	if (pipe2(out, O_CLOEXEC) < 0)
+		return err_errno("pipe");
+	if (pipe2(err, O_CLOEXEC) < 0) {
+		close(out[0]);
+		close(out[1]);
+		return err_errno("pipe");
+	}
+	watch_output(c, POD_STDOUT, out[0]);
+	watch_output(c, POD_STDERR, err[0]);
+	ends[0] = out[1];
+	ends[1] = err[1];
+	return NULL;
+}
+
+static struct err *create(struct pod *p, struct container *c)
+{
+	struct runtime_place where = { .pidns = p->pause.pidns,
+				       .own_pidns = p->own_pidns,
+				       .gate = -1 };
+	struct in_addr none = { INADDR_ANY };
+	int ends[2] = { -1, -1 };
+
+	TRY(make_group(p, c));
+	where.group = c->group;
+	if (!c->log)
+		TRY(log_open(p->host, p->plan->name, c->plan->service->name, &c->log));
+	if (!c->spec)
+		TRY(spec_make(p->plan, c->plan, p->host, p->pause.netns,
+			      p->net ? netns_address(p->net) : none, &c->spec));
+	struct runtime_spec *spec = spec_runtime(c->spec);
+
+	if (!c->plan->service->tty)
+		TRY(open_pipes(c, ends));
+	spec->process.stdio[1] = ends[0];
+	spec->process.stdio[2] = ends[1];
+	struct err *e = runtime_create(spec, &where, &c->process);
+
+	fd_cleanup(&ends[0]);
+	fd_cleanup(&ends[1]);
+	TRY(e);
+	c->state = CONTAINER_CREATED;
+	c->on_exit = loop_readable(p->loop, c->process.pidfd, on_exit_event, c);
+	c->on_news = loop_readable(p->loop, c->process.socket, on_news_event, c);
+	err_ignore(proc_start_time(c->process.pid, &c->start_time));
+	return NULL;
+}
+
+struct err *container_create(struct pod *p, struct container *c)
+{
+	return err_wrap(create(p, c), "service %s", c->plan->service->name);
+}
+
+struct err *container_start(struct container *c)
+{
+	c->stopping = false;
+	c->state = CONTAINER_STARTING;
+	return err_wrap(runtime_go(&c->process), "service %s", c->plan->service->name);
+}
+
+/* ---- death ---- */
+
+void container_kill(struct container *c, int signal)
+{
+	if (c->process.pidfd < 0 || container_is_dead(c))
+		return;
+	err_ignore(proc_kill(c->process.pidfd, signal));
+}
+
+static void on_kill_time(void *arg)
+{
+	struct container *c = arg;
+
+	watch_free(c->on_kill_time);
+	c->on_kill_time = NULL;
+	log_debug("service %s: did not end in time, SIGKILL", c->plan->service->name);
+	container_kill(c, SIGKILL);
+}
+
+void container_stop(struct container *c, int64_t timeout)
+{
+	health_stop(c);
+	watch_free(c->on_timer); /* no restart any more */
+	c->on_timer = NULL;
+	if (c->state == CONTAINER_RESTARTING)
+		c->state = CONTAINER_EXITED;
+	if (container_is_dead(c) || c->stopping)
+		return;
+	c->stopping = true;
+	if (c->state != CONTAINER_RUNNING) { /* still at its gate: nothing of the user's runs */
+		container_kill(c, SIGKILL);
+		return;
+	}
+	if (timeout < 0)
+		timeout = c->plan->grace;
+	pod_event(c->pod, c, "Stopping");
+	container_kill(c, c->plan->stop_signal);
+	container_kill(c, SIGCONT);
+	c->on_kill_time = loop_timer(c->pod->loop, (uint64_t)timeout, on_kill_time, c);
+}
+
+static void on_restart_time(void *arg)
+{
+	struct container *c = arg;
+	struct err *e;
+
+	watch_free(c->on_timer);
+	c->on_timer = NULL;
+	c->restarts++;
+	e = container_create(c->pod, c);
+	if (!e)
+		e = container_start(c);
+	if (e)
+		pod_fail(c->pod, e);
+	c->pod->dirty = true;
+	pod_advance(c->pod);
+}
+
+static bool wants_restart(const struct container *c)
+{
+	if (c->pod->stopping || c->stop_asked || !c->started)
+		return false;
+	if (c->plan->restart == RESTART_ON_FAILURE)
+		return c->exit_code != 0 &&
+		       (!c->plan->restart_max || c->restarts < c->plan->restart_max);
+	return c->plan->restart == RESTART_ALWAYS;
+}
+
+static void schedule_restart(struct container *c)
+{
+	if (proc_now_ms() - c->started_ms >= GOOD_RUN || !c->backoff)
+		c->backoff = BACKOFF_FIRST;
+	else
+		c->backoff = c->backoff * 2 < BACKOFF_MAX ? c->backoff * 2 : BACKOFF_MAX;
+	c->state = CONTAINER_RESTARTING;
+	c->on_timer = loop_timer(c->pod->loop, (uint64_t)c->backoff, on_restart_time, c);
+}
+
+static void forget_process(struct container *c)
+{
+	watch_free(c->on_exit);
+	watch_free(c->on_kill_time);
+	c->on_exit = c->on_kill_time = NULL;
+	if (!c->on_news) /* else the reason is still to be read */
+		runtime_container_clear(&c->process);
+	else
+		fd_close(&c->process.pidfd);
+}
+
+static void on_exit_event(void *arg)
+{
+	struct container *c = arg;
+	struct proc_exit how = { 0 };
+	bool done = false;
+	auto_err struct err *e = proc_poll(c->process.pidfd, &done, &how);
+	struct cgroupfs_stats stats = { 0 };
+
+	if (!e && !done)
+		return;
+	c->exit_code = e ? 255 : proc_exit_code(how);
+	err_ignore(cgroupfs_read_stats(c->group, &stats));
+	c->oom = stats.oom_kills > 0 && how.signaled;
+	while (c->on_news) /* an error on the way to exec stands in the socket */
+		on_news_event(c);
+	health_stop(c);
+	drain_output(c);
+	forget_process(c);
+	free(c->finished);
+	c->finished = state_now();
+	c->state = CONTAINER_EXITED;
+	pod_event(c->pod, c, "Exited (%d)%s", c->exit_code, c->oom ? ", out of memory" : "");
+	if (wants_restart(c))
+		schedule_restart(c);
+	pod_advance(c->pod);
+}
+
+void container_release(struct container *c)
+{
+	health_stop(c);
+	for (size_t i = 0; i < ARRAY_LEN(c->output); i++)
+		close_output(&c->output[i]);
+	watch_free(c->on_news);
+	watch_free(c->on_timer);
+	c->on_news = c->on_timer = NULL;
+	forget_process(c);
+	spec_free(c->spec);
+	log_free(c->log);
+	c->spec = NULL;
+	c->log = NULL;
+	free(c->started);
+	free(c->finished);
+	c->started = c->finished = NULL;
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pod/control.c - telling a running pod what to do: a socket beside its state, one message each way.
+ *
+ * The question is {"do": "stop", "services": [...], "argument": "..."}, the
+ * answer "" or an error's text, sent when it has been done.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "pod/internal.h"
+
+enum { MESSAGE_MAX = 64 << 10, BACKLOG = 16 };
+
+struct client {
+	struct client *next;
+	struct pod *pod;
+	int socket;
+	struct watch *watch;
+	char **services; /* that must be dead for the answer; NULL: the whole pod */
+	bool waiting, restart;
+};
+
+/* A path may be longer than sun_path: the directory goes by descriptor. */
+static struct err *address_of(const struct pod_host *h, const char *name, struct sockaddr_un *ret,
+			      int *ret_dir)
+{
+	auto_free char *path = state_path(h, name, NULL);
+
+	TRY(fd_openat(AT_FDCWD, path, O_PATH | O_DIRECTORY, ret_dir));
+	*ret = (struct sockaddr_un) { .sun_family = AF_UNIX };
+	snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/control", *ret_dir);
+	return NULL;
+}
+
+/* ---- the supervisor's side ---- */
+
+static void drop_client(struct client *c)
+{
+	struct client **p = &c->pod->clients;
+
+	while (*p != c)
+		p = &(*p)->next;
+	*p = c->next;
+	watch_free(c->watch);
+	fd_close(&c->socket);
+	strv_free(c->services);
+	free(c);
+}
+
+static void answer(struct client *c, struct err *take_e)
+{
+	if (take_e)
+		err_send(c->socket, take_e);
+	else
+		err_ignore(fd_send(c->socket, "ok", 2, -1));
+	drop_client(c);
+}
+
+static struct container *find(struct pod *p, const char *service)
+{
+	for (size_t i = 0; i < p->plan->n_containers; i++)
+		if (strcmp(p->plan->containers[i].service->name, service) == 0)
+			return &p->containers[i];
+	return NULL;
+}
+
+static bool chosen(const struct client *c, const struct container *k)
+{
+	return !c->services || strv_has(c->services, k->plan->service->name);
+}
+
+static struct err *kill_services(struct pod *p, const struct client *c, const char *signal_name)
+{
+	int signal = SIGKILL;
+
+	if (signal_name)
+		TRY(proc_signal_parse(signal_name, &signal));
+	for (size_t i = 0; i < p->plan->n_containers; i++) {
+		struct container *k = &p->containers[i];
+
+		if (!chosen(c, k))
+			continue;
+		if (signal == SIGKILL)
+			k->stop_asked = true;
+		container_kill(k, signal);
+	}
+	return NULL;
+}
+
+static struct err *stop_services(struct pod *p, struct client *c, const char *timeout)
+{
+	int64_t ms = -1;
+
+	if (timeout)
+		TRY(str_number(timeout, -1, INT32_MAX, &ms));
+	c->waiting = true;
+	if (!c->services && !c->restart) {
+		for (size_t i = 0; i < p->plan->n_containers && ms >= 0; i++)
+			container_stop(&p->containers[i], ms);
+		pod_stop(p);
+		return NULL;
+	}
+	for (size_t i = 0; i < p->plan->n_containers; i++)
+		if (chosen(c, &p->containers[i])) {
+			p->containers[i].stop_asked = true;
+			container_stop(&p->containers[i], ms);
+		}
+	return NULL;
+}
+
+static struct err *start_services(struct pod *p, const struct client *c)
+{
+	for (size_t i = 0; i < p->plan->n_containers; i++) {
+		struct container *k = &p->containers[i];
+
+		if (!chosen(c, k) || k->state != CONTAINER_EXITED)
+			continue;
+		k->stop_asked = false;
+		k->restarts++; /* not the first time: a failure is not the pod's */
+		TRY(container_create(p, k));
+		TRY(container_start(k));
+	}
+	return NULL;
+}
+
+static struct err *obey(struct client *c, const char *text, size_t len)
+{
+	auto_json json_t *j = NULL;
+	const char *what = "", *argument = NULL;
+	struct pod *p = c->pod;
+
+	TRY(json_parse(text, len, MESSAGE_MAX, &j));
+	TRY(json_get_str(j, "do", &what));
+	TRY(json_get_str(j, "argument", &argument));
+	TRY(json_get_strv(j, "services", &c->services));
+	for (char **s = c->services; s && *s; s++)
+		if (!find(p, *s))
+			return err_new(ENOENT, "no such service: %s", *s);
+	if (strcmp(what, "kill") == 0)
+		return kill_services(p, c, argument);
+	if (strcmp(what, "stop") == 0)
+		return stop_services(p, c, argument);
+	if (strcmp(what, "start") == 0)
+		return start_services(p, c);
+	if (strcmp(what, "restart") == 0) {
+		c->restart = true;
+		return stop_services(p, c, argument);
+	}
+	return err_new(EINVAL,
+		       "'%s' is not understood; is another version of slipway running this pod?",
+		       what);
+}
+
+static void on_message(void *arg)
+{
+	struct client *c = arg;
+	struct pod *p = c->pod;
+	char text[MESSAGE_MAX];
+	ssize_t n = fd_recv(c->socket, text, sizeof(text), NULL);
+
+	if (n <= 0) { /* who asked is gone; what was asked for goes on */
+		drop_client(c);
+		return;
+	}
+	struct err *e = obey(c, text, (size_t)n);
+
+	if (e || !c->waiting)
+		answer(c, e);
+	pod_advance(p);
+}
+
+static void on_connect(void *arg)
+{
+	struct pod *p = arg;
+	struct client *c;
+	int fd = accept4(p->control, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	c = mem_alloc(sizeof(*c));
+	*c = (struct client) { .next = p->clients, .pod = p, .socket = fd };
+	p->clients = c;
+	c->watch = loop_readable(p->loop, fd, on_message, c);
+}
+
+struct err *control_open(struct pod *p)
+{
+	auto_fd int dir = -1, fd = -1;
+	struct sockaddr_un address;
+
+	TRY(address_of(p->host, p->plan->name, &address, &dir));
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return err_errno("control socket");
+	(void)unlinkat(dir, "control", 0); /* of a dead pod: we hold the lock */
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || listen(fd, BACKLOG) < 0)
+		return err_errno("control socket");
+	p->control = fd_steal(&fd);
+	p->on_control = loop_readable(p->loop, p->control, on_connect, p);
+	return NULL;
+}
+
+void control_close(struct pod *p)
+{
+	while (p->clients)
+		drop_client(p->clients);
+	watch_free(p->on_control);
+	p->on_control = NULL;
+	if (p->control >= 0) {
+		auto_free char *path = state_path(p->host, p->plan->name, "control");
+
+		(void)unlink(path);
+	}
+	fd_close(&p->control);
+}
+
+static bool all_dead(const struct pod *p, const struct client *c)
+{
+	for (size_t i = 0; i < p->plan->n_containers; i++)
+		if (chosen(c, &p->containers[i]) && !container_is_dead(&p->containers[i]))
+			return false;
+	return true;
+}
+
+void control_advance(struct pod *p)
+{
+	struct client *next;
+
+	for (struct client *c = p->clients; c; c = next) {
+		bool whole = !c->services && !c->restart;
+
+		next = c->next;
+		if (!c->waiting || (whole ? !p->finished : !all_dead(p, c)))
+			continue;
+		c->waiting = false;
+		answer(c, c->restart ? start_services(p, c) : NULL);
+	}
+}
+
+/* ---- the asking side ---- */
+
+struct err *pod_ask(const struct pod_host *h, const char *name, const char *what,
+		    char *const *services, const char *argument)
+{
+	auto_fd int dir = -1, fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct sockaddr_un address;
+	auto_json json_t *j = json_object();
+	char text[MESSAGE_MAX];
+
+	if (fd < 0)
+		return err_errno("socket");
+	struct err *e = address_of(h, name, &address, &dir);
+
+	if (!e && connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		e = err_errno("connect");
+	if (err_code(e) == ENOENT || err_code(e) == ECONNREFUSED) {
+		err_free(e);
+		return err_new(ENOENT, "pod %s is not running", name);
+	}
+	TRY(err_wrap(e, "pod %s", name));
+	json_put_str(j, "do", what);
+	json_put_strv(j, "services", services && *services ? services : NULL);
+	json_put_str(j, "argument", argument);
+	auto_free char *question = json_text(j, 0);
+
+	TRY(err_wrap(fd_send(fd, question, strlen(question), -1), "pod %s", name));
+	ssize_t n = fd_recv(fd, text, sizeof(text) - 1, NULL);
+
+	if (n <= 0) /* its supervisor died: so did the pod */
+		return strcmp(what, "stop") == 0
+			       ? NULL
+			       : err_new(EPIPE, "pod %s ended while it was asked", name);
+	text[n] = '\0';
+	return strcmp(text, "ok") == 0 ? NULL : err_parse(text);
+}

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pod/internal.h - plan, steps and the supervisor's objects. */
+#pragma once
+
+#include "base/loop.h"
+#include "base/proc.h"
+#include "cgroupfs/cgroupfs.h"
+#include "netns/netns.h"
+#include "pod/pod.h"
+#include "runtime/runtime.h"
+
+enum {
+	GRACE_DEFAULT = 10000,	 /* milliseconds */
+	SHM_DEFAULT = 64 << 20,	 /* bytes */
+	LOG_SIZE_MAX = 10 << 20, /* bytes of one log file */
+	LOG_FILES = 3,
+	STATE_MAX = 8 << 20,
+	CGROUP_WAIT = 2000, /* milliseconds */
+	DEATH_WAIT = 10000, /* milliseconds until a killed process is called stuck */
+};
+
+enum pod_network { POD_NETWORK_POD, POD_NETWORK_HOST, POD_NETWORK_NONE };
+
+struct plan_health {
+	char **test; /* argv; NULL: none */
+	int64_t interval, timeout, start_period, start_interval, retries;
+};
+
+/* One service, resolved against its image. */
+struct plan_container {
+	const struct compose_service *service;
+	const struct image *image;
+	char *name; /* PROJECT-SERVICE-1 */
+	char **argv, **env, **labels, **groups;
+	char **peers; /* further names of the pod in its hosts file */
+	char *user, *cwd, *hostname;
+	uint64_t caps;
+	bool no_new_privs, system_paths;
+	char *seccomp; /* NULL: Docker's; "unconfined"; else a profile's absolute path */
+	int stop_signal;
+	int64_t grace; /* milliseconds */
+	struct plan_health health;
+	enum { RESTART_NO, RESTART_ALWAYS, RESTART_ON_FAILURE } restart;
+	int64_t restart_max; /* 0: no limit */
+	struct cgroupfs_limits limits;
+	struct runtime_rlimit *rlimits;
+	size_t n_rlimits;
+	struct plan_mount *mounts;
+	size_t n_mounts;
+};
+
+struct plan_mount {
+	enum compose_mount_type type;
+	char *source; /* bind: host path; volume: name on the host */
+	char *target;
+	char **options; /* tmpfs: of the file system */
+	uint64_t attributes, propagation;
+	bool create_source, copy_up, external;
+	char **labels; /* of the volume */
+	const char *subpath;
+};
+
+enum step_kind {
+	STEP_VOLUME,
+	STEP_LEASE,
+	STEP_PUBLISH,
+	STEP_CGROUP,
+	STEP_PAUSE,
+	STEP_NETWORK,
+	STEP_CREATE,
+	STEP_WAIT,
+	STEP_START
+};
+
+struct pod_step {
+	enum step_kind kind;
+	size_t container; /* of CREATE, WAIT and START */
+	size_t on;	  /* WAIT: the container that is waited for */
+	enum compose_condition condition;
+	bool required;
+	const char *volume; /* VOLUME: name; borrowed from a plan_mount */
+	char *const *labels;
+	bool external;
+	const struct compose_place *place;
+	size_t *after; /* steps that come first */
+	size_t n_after;
+};
+
+struct pod_plan {
+	const struct compose_project *project;
+	const char *name;
+	enum pod_network network;
+	struct plan_container *containers; /* in file order */
+	size_t n_containers;
+	struct netns_port *ports; /* not yet chosen */
+	struct {
+		size_t container;
+		const struct compose_port *port;
+	} * port_owners; /* parallel to ports */
+	size_t n_ports;
+	struct pod_step *steps;
+	size_t n_steps;
+};
+
+/* ---- lint.c ---- */
+struct err *lint_project(const struct pod_plan *plan, char ***warnings) must_check;
+
+/* ---- resolve.c ---- */
+struct err *resolve_container(const struct compose_project *p, const struct compose_service *s,
+			      const struct image *i, struct plan_container *ret) must_check;
+void resolve_clear(struct plan_container *c);
+/* The ports of container @index, added to the plan. */
+struct err *resolve_ports(struct pod_plan *plan, size_t index) must_check;
+
+/* ---- state.c ---- */
+/* ISO 8601 with milliseconds, UTC; now. */
+char *state_now(void) must_check;
+char *state_path(const struct pod_host *h, const char *name,
+		 const char *file) must_check; /* below run */
+char *state_data(const struct pod_host *h, const char *name,
+		 const char *file) must_check; /* below root */
+/* The lock says whether the pod lives: whoever of supervisor and pause is left holds it. */
+bool state_alive(const struct pod_host *h, const char *name);
+
+/* ---- pause.c ---- */
+struct pause {
+	pid_t pid;
+	int pidfd, netns, pidns;
+	int life_line; /* closing it ends the pod */
+};
+struct err *pause_start(const struct cgroupfs *group, bool own_network, const int *keep,
+			size_t n_keep, struct pause *ret) must_check;
+void pause_clear(struct pause *p); /* kills and reaps */
+
+/* ---- logs.c ---- */
+struct log_writer;
+struct err *log_open(const struct pod_host *h, const char *pod, const char *service,
+		     struct log_writer **ret) must_check;
+void log_put(struct log_writer *w, enum pod_stream stream, const char *data, size_t len, bool end);
+void log_free(struct log_writer *w);
+
+/* ---- spec.c: from a planned container to what the runtime takes ---- */
+struct container_spec;
+struct err *spec_make(const struct pod_plan *plan, const struct plan_container *c,
+		      const struct pod_host *h, int netns, struct in_addr address,
+		      struct container_spec **ret) must_check;
+struct runtime_spec *spec_runtime(struct container_spec *s);
+void spec_free(struct container_spec *s);
+/* The identity of processes that join the container later: exec and health probes. */
+struct err *spec_filter(const char *seccomp, uint64_t caps, const struct pod_host *h,
+			struct runtime_filter *ret) must_check;
+
+/* ---- supervisor: supervise.c, steps.c, container.c, health.c, control.c ---- */
+
+enum container_state {
+	CONTAINER_PLANNED,
+	CONTAINER_CREATED,
+	CONTAINER_STARTING,
+	CONTAINER_RUNNING,
+	CONTAINER_RESTARTING,
+	CONTAINER_EXITED
+};
+enum health_state { HEALTH_NONE, HEALTH_STARTING, HEALTH_HEALTHY, HEALTH_UNHEALTHY };
+
+struct pod;
+struct output {
+	struct container *c;
+	enum pod_stream stream;
+	int fd;
+	struct watch *watch;
+	char *partial; /* of a line, for on_output */
+	size_t len;
+};
+
+struct container {
+	struct pod *pod;
+	const struct plan_container *plan;
+	enum container_state state;
+	struct runtime_container process;
+	struct cgroupfs *group;
+	struct container_spec *spec;
+	struct watch *on_exit, *on_news, *on_timer;
+	struct output output[2];
+	struct log_writer *log;
+	struct watch *on_kill_time;
+	int tty;
+	bool go_sent;
+	bool stop_asked; /* by a person: it does not come back */
+	bool stopping;	 /* the signal was sent */
+	bool oom;
+	int exit_code;
+	int64_t restarts, backoff; /* milliseconds */
+	uint64_t started_ms;
+	char *started, *finished;
+	uint64_t start_time; /* of the process, proc(5) */
+	/* health */
+	enum health_state health;
+	int64_t failures;
+	struct runtime_container probe;
+	struct watch *on_probe_time, *on_probe_exit, *on_probe_limit, *on_probe_output;
+	int probe_output;
+	char probe_text[4096];
+	size_t probe_len;
+};
+
+enum step_state { STEP_PENDING, STEP_ACTIVE, STEP_DONE };
+
+struct pod {
+	const struct pod_plan *plan;
+	const struct pod_host *host;
+	const struct pod_run_options *options;
+	struct loop *loop;
+	struct cgroupfs_host *cgroups;
+	struct cgroupfs *group, *pause_group;
+	char *cgroup_path;
+	struct netns *net;
+	struct netns_port *ports;
+	struct pause pause;
+	int own_pidns;
+	int lock;
+	struct container *containers;
+	enum step_state *steps;
+	struct watch *on_pause, *on_int, *on_term, *on_control, *on_hup;
+	int control;
+	struct client *clients;
+	struct err *failure; /* the first thing that went wrong */
+	bool up;	     /* on_up was called */
+	bool stopping, killing, interrupted, finished;
+	bool dirty; /* state.json is out of date */
+	unsigned signals;
+	int exit_code;
+};
+
+/* Runs every step that has become possible, then tells whether the pod is up, or over. */
+void pod_advance(struct pod *p);
+void pod_fail(struct pod *p, struct err *take_e);
+void pod_stop(struct pod *p);
+void pod_event(struct pod *p, const struct container *c, const char *fmt, ...) printf_like(3, 4);
+
+/* steps.c */
+struct err *step_do(struct pod *p, const struct pod_step *s, bool *ret_done) must_check;
+void steps_undo(struct pod *p);
+const char *step_describe(const struct pod_plan *plan, const struct pod_step *s, char *buffer,
+			  size_t size);
+
+/* container.c */
+struct err *container_create(struct pod *p, struct container *c) must_check;
+struct err *container_start(struct container *c) must_check;
+void container_stop(struct container *c, int64_t timeout);
+void container_kill(struct container *c, int signal);
+void container_release(struct container *c);
+bool container_is_dead(const struct container *c);
+
+/* health.c */
+void health_start(struct container *c);
+void health_stop(struct container *c);
+const char *health_name(enum health_state s);
+
+/* control.c */
+struct err *control_open(struct pod *p) must_check;
+void control_close(struct pod *p);
+void control_advance(struct pod *p); /* answers who waited for what has happened by now */
+void state_write(struct pod *p);

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pod/logs.c - the output of services, in Docker's json-file format, rotated.
+ *
+ * One object a line: {"log":"text\n","stream":"stdout","time":"..."}. Lines
+ * longer than 16 KiB are split; only the last piece ends with a newline.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "pod/internal.h"
+
+enum { PIECE = 16 << 10, LINE_LIMIT = 256 << 10, FOLLOW_MS = 200 };
+
+struct log_writer {
+	char *path;
+	int fd;
+	off_t size;
+	char *partial[2]; /* of a line without its end, by stream */
+	size_t len[2];
+	uint64_t lost; /* lines the disk did not take */
+};
+
+static const char *const streams[] = { "stdout", "stderr" };
+
+/* ---- writing ---- */
+
+struct err *log_open(const struct pod_host *h, const char *pod, const char *service,
+		     struct log_writer **ret)
+{
+	auto_free char *dir = state_data(h, pod, "logs");
+	struct log_writer *w = mem_alloc(sizeof(*w));
+	struct stat st;
+	struct err *e = fd_mkdirs(AT_FDCWD, dir, 0700);
+
+	w->fd = -1;
+	w->path = mem_printf("%s/%s.log", dir, service);
+	if (!e)
+		e = fd_openat(AT_FDCWD, w->path, O_WRONLY | O_CREAT | O_APPEND, &w->fd);
+	if (e) {
+		log_free(w);
+		return e;
+	}
+	w->size = fstat(w->fd, &st) == 0 ? st.st_size : 0;
+	*ret = w;
+	return NULL;
+}
+
+static void rotate(struct log_writer *w)
+{
+	for (int i = LOG_FILES - 1; i > 0; i--) {
+		auto_free char *older = mem_printf("%s.%d", w->path, i);
+		auto_free char *newer =
+			i > 1 ? mem_printf("%s.%d", w->path, i - 1) : mem_strdup(w->path);
+
+		(void)rename(newer, older);
+	}
+	fd_close(&w->fd);
+	err_ignore(fd_openat(AT_FDCWD, w->path, O_WRONLY | O_CREAT | O_APPEND, &w->fd));
+	w->size = 0;
+}
+
+/* JSON of any bytes: what is not UTF-8 becomes U+FFFD, as Docker has it. */
+static void put_text(FILE *f, const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)s[i];
+		size_t more = c < 0x80		      ? 0
+			      : c >= 0xf0 && c < 0xf5 ? 3
+			      : c >= 0xe0 && c < 0xf0 ? 2
+			      : c >= 0xc2 && c < 0xe0 ? 1
+						      : 9;
+
+		if (c == '"' || c == '\\') {
+			fprintf(f, "\\%c", c);
+		} else if (c == '\n') {
+			fputs("\\n", f);
+		} else if (c == '\r') {
+			fputs("\\r", f);
+		} else if (c == '\t') {
+			fputs("\\t", f);
+		} else if (c < 0x20 || c == 0x7f) {
+			fprintf(f, "\\u%04x", c);
+		} else if (more == 0) {
+			putc(c, f);
+		} else {
+			bool whole = more < 4 && i + more < len + 0;
+
+			for (size_t k = 1; whole && k <= more; k++)
+				whole = i + k < len && ((unsigned char)s[i + k] & 0xc0) == 0x80;
+			if (!whole) {
+				fputs("\\ufffd", f);
+				continue;
+			}
+			fwrite(s + i, 1, more + 1, f);
+			i += more;
+		}
+	}
+}
+
+static void put_piece(struct log_writer *w, enum pod_stream stream, const char *data, size_t len,
+		      bool newline)
+{
+	auto_free char *time = state_now();
+	char *text = NULL;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	fputs("{\"log\":\"", f);
+	put_text(f, data, len);
+	fprintf(f, "%s\",\"stream\":\"%s\",\"time\":\"%s\"}\n", newline ? "\\n" : "",
+		streams[stream], time);
+	fclose(f);
+	if (w->size + (off_t)size > LOG_SIZE_MAX)
+		rotate(w);
+	/* a full disk loses lines, never the service */
+	if (w->fd < 0 || write(w->fd, text, size) != (ssize_t)size)
+		w->lost++;
+	w->size += (off_t)size;
+	free(text);
+}
+
+void log_put(struct log_writer *w, enum pod_stream stream, const char *data, size_t len, bool end)
+{
+	while (len > 0) {
+		const char *newline = memchr(data, '\n', len);
+		size_t n = newline ? (size_t)(newline - data) : len;
+		size_t room = PIECE - w->len[stream];
+		bool split = n > room;
+
+		if (split)
+			n = room;
+		if (!w->partial[stream])
+			w->partial[stream] = mem_alloc(PIECE);
+		memcpy(w->partial[stream] + w->len[stream], data, n);
+		w->len[stream] += n;
+		data += n;
+		len -= n;
+		if (split || newline) {
+			put_piece(w, stream, w->partial[stream], w->len[stream], !split);
+			w->len[stream] = 0;
+		}
+		if (newline && !split) {
+			data++;
+			len--;
+		}
+	}
+	if (end && w->len[stream]) {
+		put_piece(w, stream, w->partial[stream], w->len[stream], false);
+		w->len[stream] = 0;
+	}
+}
+
+void log_free(struct log_writer *w)
+{
+	if (!w)
+		return;
+	fd_cleanup(&w->fd);
+	free(w->partial[0]);
+	free(w->partial[1]);
+	free(w->path);
+	free(w);
+}
+
+/* ---- reading ---- */
+
+struct reader {
+	const char *service;
+	char *path;
+	FILE *file;
+	ino_t inode;
+	off_t skip_before; /* tail: where to begin */
+};
+
+static bool show_line(const struct pod_logs *l, const char *service, const char *text, size_t len)
+{
+	auto_json json_t *j = NULL;
+	auto_err struct err *e = json_parse(text, len, LINE_LIMIT, &j);
+	const json_t *log = e ? NULL : json_at(j, "log");
+	const char *stream = e ? NULL : json_string_value(json_at(j, "stream"));
+	const char *time = e ? NULL : json_string_value(json_at(j, "time"));
+
+	if (!log || !stream || !time)
+		return true; /* half a line of a crash */
+	return l->on_line(l->ctx, service, strcmp(stream, "stderr") == 0 ? POD_STDERR : POD_STDOUT,
+			  time, json_string_value(log), json_string_length(log));
+}
+
+/* All whole lines there are by now. */
+static bool drain(struct reader *r, const struct pod_logs *l)
+{
+	auto_free char *line = NULL;
+	size_t room = 0;
+	ssize_t n;
+	off_t at;
+
+	if (!r->file)
+		return true;
+	for (;;) {
+		at = ftello(r->file);
+		n = getline(&line, &room, r->file);
+		if (n <= 0 || line[n - 1] != '\n')
+			break;
+		if (!show_line(l, r->service, line, (size_t)n))
+			return false;
+	}
+	clearerr(r->file);
+	(void)fseeko(r->file, at,
+		     SEEK_SET); /* a line that is being written is read when it is whole */
+	return true;
+}
+
+static void open_reader(struct reader *r)
+{
+	struct stat st;
+
+	if (r->file)
+		fclose(r->file);
+	r->file = fopen(r->path, "re");
+	r->inode = r->file && fstat(fileno(r->file), &st) == 0 ? st.st_ino : 0;
+}
+
+static bool rotated(const struct reader *r)
+{
+	struct stat st;
+
+	return stat(r->path, &st) == 0 && st.st_ino != r->inode;
+}
+
+/* Moves to the last @lines of the file. */
+static void seek_tail(FILE *f, int64_t lines)
+{
+	char block[4096];
+	off_t end;
+
+	if (!f || lines < 0)
+		return;
+	(void)fseeko(f, 0, SEEK_END);
+	end = ftello(f);
+	if (lines == 0)
+		return;
+	for (off_t at = end; at > 0;) {
+		off_t from = at > (off_t)sizeof(block) ? at - (off_t)sizeof(block) : 0;
+		size_t n = (size_t)(at - from);
+
+		(void)fseeko(f, from, SEEK_SET);
+		n = fread(block, 1, n, f);
+		for (size_t i = n; i > 0; i--)
+			if (block[i - 1] == '\n' && from + (off_t)i != end && --lines == 0) {
+				(void)fseeko(f, from + (off_t)i, SEEK_SET);
+				return;
+			}
+		at = from;
+	}
+	(void)fseeko(f, 0, SEEK_SET);
+}
+
+/* What was rotated away is read first, when everything is wanted. */
+static bool read_rotated(const struct pod_logs *l, const struct reader *r)
+{
+	bool go_on = true;
+
+	for (int i = LOG_FILES - 1; i > 0 && l->tail < 0 && go_on; i--) {
+		struct reader old = { .service = r->service,
+				      .path = mem_printf("%s.%d", r->path, i) };
+
+		open_reader(&old);
+		go_on = drain(&old, l);
+		if (old.file)
+			fclose(old.file);
+		free(old.path);
+	}
+	return go_on;
+}
+
+static void follow(const struct pod_host *h, const char *name, const struct pod_logs *l,
+		   struct reader *readers, size_t n)
+{
+	auto_fd int notify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+	auto_free char *dir = state_data(h, name, "logs");
+	bool alive = true, go_on = true;
+
+	(void)inotify_add_watch(notify, dir, IN_MODIFY | IN_CREATE | IN_MOVED_TO);
+	while (go_on && alive) {
+		struct pollfd wait = { notify, POLLIN, 0 };
+		char events[4096];
+
+		alive = state_alive(
+			h, name); /* before reading: what was written until then is shown */
+		for (size_t i = 0; i < n && go_on; i++) {
+			go_on = drain(&readers[i], l);
+			if (go_on && rotated(&readers[i])) {
+				open_reader(&readers[i]);
+				go_on = drain(&readers[i], l);
+			}
+		}
+		if (alive && go_on)
+			(void)poll(&wait, 1, FOLLOW_MS);
+		while (read(notify, events, sizeof(events)) > 0)
+			;
+	}
+}
+
+struct err *pod_logs(const struct pod_host *h, const char *name, const struct pod_logs *l)
+{
+	auto_pod_state struct pod_state *s = NULL;
+	size_t n = 0;
+	bool go_on = true;
+
+	TRY(pod_state_read(h, name, &s));
+	for (char *const *v = l->services; v && *v; v++)
+		if (!pod_state_find(s, *v))
+			return err_new(ENOENT, "no such service: %s", *v);
+	struct reader *readers = mem_alloc((s->n_services + 1) * sizeof(*readers));
+
+	for (size_t i = 0; i < s->n_services; i++) {
+		if (l->services && *l->services && !strv_has(l->services, s->services[i].service))
+			continue;
+		auto_free char *file = mem_printf("logs/%s.log", s->services[i].service);
+		struct reader *r = &readers[n++];
+
+		r->service = s->services[i].service;
+		r->path = state_data(h, name, file);
+		go_on = go_on && read_rotated(l, r);
+		open_reader(r);
+		seek_tail(r->file, l->tail);
+		go_on = go_on && drain(r, l);
+	}
+	if (l->follow && go_on)
+		follow(h, name, l, readers, n);
+	for (size_t i = 0; i < n; i++) {
+		if (readers[i].file)
+			fclose(readers[i].file);
+		free(readers[i].path);
+	}
+	free(readers);
+	return NULL;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pod/pause.c - giving birth to the pod's init. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "pod/internal.h"
+
+/* The program is carried inside this one: it cannot be missing, or another version. */
+__asm__(".section .rodata\n"
+	".global slipway_pause_start, slipway_pause_end\n"
+	"slipway_pause_start: .incbin \"" SLIPWAY_PAUSE "\"\n"
+	"slipway_pause_end:\n"
+	".previous\n");
+extern const char slipway_pause_start[], slipway_pause_end[];
+
+enum { FIRST_FD = 3, KEEP_MAX = 70000 };
+
+/* A sealed copy in memory: nothing on disk can be overwritten by who gets at /proc/PID/exe (R5). */
+static struct err *program(int *ret)
+{
+	auto_fd int fd = memfd_create("slipway-pause", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return err_errno("memfd");
+	TRY(fd_write_all(fd, slipway_pause_start,
+			 (size_t)(slipway_pause_end - slipway_pause_start)));
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+		return err_errno("seal");
+	*ret = fd_steal(&fd);
+	return NULL;
+}
+
+/* Docker's defaults for a new network: ping and low ports for everybody in it. */
+static void set_network_defaults(void)
+{
+	err_ignore(fd_write_knob(AT_FDCWD, "/proc/sys/net/ipv4/ping_group_range", "0 2147483647"));
+	err_ignore(fd_write_knob(AT_FDCWD, "/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"));
+}
+
+/* In the child: @line and @keep become descriptors 3, 4, ...; everything else is closed. */
+static _Noreturn void become_pause(int exe, int line, const int *keep, size_t n, bool own_network)
+{
+	static char *const argv[] = { (char *)(uintptr_t) "slipway-pause", NULL }, *const env[] = {
+		NULL
+	};
+	int top = FIRST_FD + (int)n + 2, null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (own_network)
+		set_network_defaults();
+	(void)setsid();
+	(void)!chdir("/");
+	/* first out of the way, then into their places */
+	line = fcntl(line, F_DUPFD_CLOEXEC, top);
+	exe = fcntl(exe, F_DUPFD_CLOEXEC, top);
+	for (int i = 0; i < 3; i++)
+		dup2(null, i);
+	int *moved = mem_alloc((n + 1) * sizeof(int));
+
+	for (size_t i = 0; i < n; i++)
+		moved[i] = fcntl(keep[i], F_DUPFD_CLOEXEC, top);
+	dup2(line, FIRST_FD);
+	for (size_t i = 0; i < n; i++)
+		dup2(moved[i], FIRST_FD + 1 + (int)i);
+	(void)syscall(SYS_close_range, FIRST_FD + 1 + (unsigned)n, ~0U,
+		      4 /* CLOSE_RANGE_CLOEXEC */);
+	(void)syscall(SYS_execveat, exe, "", argv, env, AT_EMPTY_PATH);
+	_exit(127);
+}
+
+static struct err *open_namespace(pid_t pid, const char *which, int *ret)
+{
+	auto_free char *path = mem_printf("/proc/%d/ns/%s", pid, which);
+
+	return fd_openat(AT_FDCWD, path, O_RDONLY, ret);
+}
+
+struct err *pause_start(const struct cgroupfs *group, bool own_network, const int *keep,
+			size_t n_keep, struct pause *ret)
+{
+	auto_fd int exe = -1;
+	int line[2];
+	int cgroup = group ? cgroupfs_clone_fd(group) : -1;
+	struct clone_args args = { .flags = CLONE_PIDFD | CLONE_NEWPID |
+					    (own_network ? CLONE_NEWNET : 0) |
+					    (cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
+				   .pidfd = (uintptr_t)&ret->pidfd,
+				   .exit_signal = SIGCHLD,
+				   .cgroup = cgroup >= 0 ? (uint64_t)cgroup : 0 };
+
+	TRY(program(&exe));
+	if (pipe2(line, O_CLOEXEC) < 0)
+		return err_errno("pipe");
+	pid_t pid = proc_clone(&args);
+
+	if (pid == 0) {
+		close(line[1]); /* or it would keep itself alive */
+		become_pause(exe, line[0], keep, n_keep, own_network);
+	}
+	close(line[0]);
+	ret->life_line = line[1];
+	ret->pid = pid;
+	if (pid < 0)
+		return err_errno("start the pod's init");
+	TRY(open_namespace(pid, "pid", &ret->pidns));
+	return own_network ? open_namespace(pid, "net", &ret->netns) : NULL;
+}
+
+void pause_clear(struct pause *p)
+{
+	struct proc_exit e;
+
+	if (p->pidfd >= 0) {
+		err_ignore(proc_kill(p->pidfd, SIGKILL));
+		err_ignore(proc_wait(p->pidfd, &e));
+	}
+	fd_close(&p->life_line);
+	fd_close(&p->netns);
+	fd_close(&p->pidns);
+	fd_close(&p->pidfd);
+}

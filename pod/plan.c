@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pod/plan.c - a project as a list of small steps. Pure: no I/O, the same input gives the same plan. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "pod/internal.h"
+
+/* ---- which network ---- */
+
+static struct err *network_of(const struct compose_service *s, enum pod_network *ret)
+{
+	const char *mode = s->network_mode ? s->network_mode : "bridge";
+
+	if (strcmp(mode, "bridge") == 0 || strcmp(mode, "default") == 0 ||
+	    str_starts(mode, "service:"))
+		*ret = POD_NETWORK_POD; /* "service:x" is what a pod is anyway */
+	else if (strcmp(mode, "host") == 0)
+		*ret = POD_NETWORK_HOST;
+	else if (strcmp(mode, "none") == 0)
+		*ret = POD_NETWORK_NONE;
+	else if (str_starts(mode, "container:"))
+		return compose_err(&s->place, "network_mode: there is no engine to find '%s' in",
+				   mode);
+	else
+		return compose_err(
+			&s->place,
+			"network_mode: '%s' is not supported; there are bridge, host and none",
+			mode);
+	return NULL;
+}
+
+static struct err *choose_network(struct pod_plan *plan)
+{
+	for (size_t i = 0; i < plan->n_containers; i++) {
+		enum pod_network network = POD_NETWORK_POD;
+
+		TRY(network_of(plan->containers[i].service, &network));
+		if (i > 0 && network != plan->network)
+			return compose_err(&plan->containers[i].service->place,
+					   "network_mode: all services of a pod share one network, "
+					   "and service %s has another",
+					   plan->containers[0].service->name);
+		plan->network = network;
+	}
+	return NULL;
+}
+
+/* Every service is known to all by its name, its container's name and its host name. */
+static void name_peers(struct pod_plan *plan)
+{
+	for (size_t i = 0; i < plan->n_containers; i++)
+		for (size_t k = 0; k < plan->n_containers; k++) {
+			struct plan_container *c = &plan->containers[i];
+			const struct plan_container *other = &plan->containers[k];
+
+			strv_add(&c->peers, mem_strdup(other->service->name));
+			if (other->service->container_name)
+				strv_add(&c->peers, mem_strdup(other->name));
+			if (k != i && strcmp(other->hostname, other->service->name) != 0)
+				strv_add(&c->peers, mem_strdup(other->hostname));
+		}
+}
+
+/* ---- the steps ---- */
+
+static size_t add_step(struct pod_plan *plan, struct pod_step s)
+{
+	plan->steps = mem_grow(plan->steps, plan->n_steps + 1, sizeof(*plan->steps));
+	plan->steps[plan->n_steps] = s;
+	return plan->n_steps++;
+}
+
+static void comes_after(struct pod_plan *plan, size_t step, size_t other)
+{
+	struct pod_step *s = &plan->steps[step];
+
+	s->after = mem_grow(s->after, s->n_after + 1, sizeof(*s->after));
+	s->after[s->n_after++] = other;
+}
+
+static size_t index_of(const struct pod_plan *plan, const char *service)
+{
+	for (size_t i = 0; i < plan->n_containers; i++)
+		if (strcmp(plan->containers[i].service->name, service) == 0)
+			return i;
+	return plan->n_containers;
+}
+
+static bool has_volume_step(const struct pod_plan *plan, const char *name)
+{
+	for (size_t i = 0; i < plan->n_steps; i++)
+		if (plan->steps[i].kind == STEP_VOLUME && strcmp(plan->steps[i].volume, name) == 0)
+			return true;
+	return false;
+}
+
+static void add_volume_steps(struct pod_plan *plan)
+{
+	for (size_t i = 0; i < plan->n_containers; i++)
+		for (size_t k = 0; k < plan->containers[i].n_mounts; k++) {
+			const struct plan_mount *m = &plan->containers[i].mounts[k];
+
+			if (m->type == COMPOSE_VOLUME && !has_volume_step(plan, m->source))
+				add_step(plan,
+					 (struct pod_step) {
+						 .kind = STEP_VOLUME,
+						 .volume = m->source,
+						 .labels = m->labels,
+						 .external = m->external,
+						 .place = &plan->containers[i].service->place });
+		}
+}
+
+/* The order of START steps: what a service waits for is there before. */
+static void add_start_steps(struct pod_plan *plan, const size_t *creates, size_t network)
+{
+	auto_free size_t *starts = mem_alloc((plan->n_containers + 1) * sizeof(*starts));
+
+	for (size_t i = 0; i < plan->n_containers; i++)
+		starts[i] =
+			add_step(plan, (struct pod_step) { .kind = STEP_START, .container = i });
+	for (size_t i = 0; i < plan->n_containers; i++) {
+		const struct compose_depends *d = &plan->containers[i].service->depends_on;
+
+		comes_after(plan, starts[i], creates[i]);
+		comes_after(plan, starts[i], network);
+		for (size_t k = 0; k < d->n; k++) {
+			size_t on = index_of(plan, d->items[k].service);
+
+			if (on == plan->n_containers)
+				continue; /* not required, and not enabled */
+			size_t wait =
+				add_step(plan,
+					 (struct pod_step) { .kind = STEP_WAIT,
+							     .container = i,
+							     .on = on,
+							     .condition = d->items[k].condition,
+							     .required = d->items[k].required,
+							     .place = &d->items[k].place });
+			comes_after(plan, wait, starts[on]);
+			comes_after(plan, starts[i], wait);
+		}
+	}
+}
+
+static void make_steps(struct pod_plan *plan)
+{
+	auto_free size_t *creates = mem_alloc((plan->n_containers + 1) * sizeof(*creates));
+	bool net = plan->network == POD_NETWORK_POD;
+
+	add_volume_steps(plan);
+	if (net) {
+		add_step(plan, (struct pod_step) { .kind = STEP_LEASE });
+		add_step(plan, (struct pod_step) { .kind = STEP_PUBLISH });
+	}
+	add_step(plan, (struct pod_step) { .kind = STEP_CGROUP });
+	size_t pause = add_step(plan, (struct pod_step) { .kind = STEP_PAUSE });
+
+	/* containers make their mounts while the network is made here */
+	for (size_t i = 0; i < plan->n_containers; i++) {
+		creates[i] =
+			add_step(plan, (struct pod_step) { .kind = STEP_CREATE, .container = i });
+		comes_after(plan, creates[i], pause);
+	}
+	size_t network = plan->network == POD_NETWORK_HOST
+				 ? pause
+				 : add_step(plan, (struct pod_step) { .kind = STEP_NETWORK });
+
+	if (network != pause)
+		comes_after(plan, network, pause);
+	add_start_steps(plan, creates, network);
+}
+
+struct err *pod_plan(const struct compose_project *p, struct image *const *images,
+		     const struct pod_host *h, struct pod_plan **ret, char ***ret_warnings)
+{
+	auto_pod_plan struct pod_plan *plan = mem_alloc(sizeof(*plan));
+	struct err *errors = NULL;
+
+	(void)h;
+	plan->project = p;
+	plan->name = p->name;
+	plan->containers = mem_alloc((p->n_services + 1) * sizeof(*plan->containers));
+	for (size_t i = 0; i < p->n_services; i++) {
+		plan->n_containers++;
+		errors = err_join(errors, resolve_container(p, &p->services[i], images[i],
+							    &plan->containers[i]));
+	}
+	TRY(errors);
+	if (plan->n_containers == 0)
+		return err_new(EINVAL, "%s: no service is enabled", p->files[0]);
+	TRY(choose_network(plan));
+	for (size_t i = 0; i < plan->n_containers && plan->network == POD_NETWORK_POD; i++)
+		TRY(resolve_ports(plan, i));
+	name_peers(plan);
+	make_steps(plan);
+	TRY(lint_project(plan, ret_warnings));
+	*ret = steal(&plan);
+	return NULL;
+}
+
+void pod_plan_free(struct pod_plan *plan)
+{
+	if (!plan)
+		return;
+	for (size_t i = 0; i < plan->n_containers; i++)
+		resolve_clear(&plan->containers[i]);
+	for (size_t i = 0; i < plan->n_steps; i++)
+		free(plan->steps[i].after);
+	free(plan->containers);
+	free(plan->steps);
+	free(plan->ports);
+	free(plan->port_owners);
+	free(plan);
+}
+
+void pod_plan_cleanup(struct pod_plan **plan)
+{
+	pod_plan_free(*plan);
+}
+
+/* ---- printing ---- */
+
+static const char *const conditions[] = { "started", "healthy", "completed" };
+
+const char *step_describe(const struct pod_plan *plan, const struct pod_step *s, char *buffer,
+			  size_t size)
+{
+	const char *service =
+		plan->n_containers ? plan->containers[s->container].service->name : "";
+
+	switch (s->kind) {
+	case STEP_VOLUME:
+		snprintf(buffer, size, "volume %s%s", s->volume, s->external ? " (external)" : "");
+		break;
+	case STEP_LEASE:
+		snprintf(buffer, size, "lease an address");
+		break;
+	case STEP_PUBLISH:
+		snprintf(buffer, size, "publish %zu port%s", plan->n_ports,
+			 plan->n_ports == 1 ? "" : "s");
+		break;
+	case STEP_CGROUP:
+		snprintf(buffer, size, "cgroup of the pod");
+		break;
+	case STEP_PAUSE:
+		snprintf(buffer, size, "start the pod's init");
+		break;
+	case STEP_NETWORK:
+		snprintf(buffer, size, "%s",
+			 plan->network == POD_NETWORK_POD ? "connect the network"
+							  : "bring loopback up");
+		break;
+	case STEP_CREATE:
+		snprintf(buffer, size, "create %s from %s", service,
+			 plan->containers[s->container].image->name);
+		break;
+	case STEP_WAIT:
+		snprintf(buffer, size, "%s waits until %s is %s%s", service,
+			 plan->containers[s->on].service->name, conditions[s->condition],
+			 s->required ? "" : " (not required)");
+		break;
+	case STEP_START:
+		snprintf(buffer, size, "start %s", service);
+		break;
+	}
+	return buffer;
+}
+
+void pod_plan_print(const struct pod_plan *plan, FILE *out)
+{
+	char text[512];
+
+	fprintf(out, "pod %s\n", plan->name);
+	for (size_t i = 0; i < plan->n_steps; i++) {
+		const struct pod_step *s = &plan->steps[i];
+
+		fprintf(out, "%3zu  %s", i + 1, step_describe(plan, s, text, sizeof(text)));
+		for (size_t k = 0; k < s->n_after; k++)
+			fprintf(out, "%s%zu", k ? ", " : "  [after ", s->after[k] + 1);
+		fputs(s->n_after ? "]\n" : "\n", out);
+		for (size_t k = 0; s->kind == STEP_PUBLISH && k < plan->n_ports; k++) {
+			const struct compose_port *p = plan->port_owners[k].port;
+
+			fprintf(out, "       %s:%s -> %lld/%s\n",
+				p->host_ip ? p->host_ip : "0.0.0.0",
+				p->published ? p->published : "any", (long long)p->target,
+				p->protocol);
+		}
+		if (s->kind == STEP_CREATE) {
+			auto_free char *argv = strv_join(plan->containers[s->container].argv, " ");
+
+			fprintf(out, "       runs: %s\n", argv);
+			for (size_t k = 0; k < plan->containers[s->container].n_mounts; k++) {
+				const struct plan_mount *m =
+					&plan->containers[s->container].mounts[k];
+
+				fprintf(out, "       mount: %s%s%s\n",
+					m->source ? m->source : "tmpfs", " on ", m->target);
+			}
+		}
+	}
+}
+
+json_t *pod_plan_json(const struct pod_plan *plan)
+{
+	json_t *root = json_object(), *steps = json_array();
+	char text[512];
+
+	json_put_str(root, "pod", plan->name);
+	for (size_t i = 0; i < plan->n_steps; i++) {
+		json_t *step = json_object(), *after = json_array();
+
+		json_put_int(step, "step", (int64_t)i + 1);
+		json_put_str(step, "what",
+			     step_describe(plan, &plan->steps[i], text, sizeof(text)));
+		for (size_t k = 0; k < plan->steps[i].n_after; k++)
+			json_array_append_new(after,
+					      json_integer((json_int_t)plan->steps[i].after[k] +
+							   1));
+		json_object_set_new(step, "after", after);
+		json_array_append_new(steps, step);
+	}
+	json_object_set_new(root, "steps", steps);
+	return root;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pod/pod.h - a Compose project run as one pod: planned, started, supervised, stopped, cleaned up.
+ *
+ * A pod has one supervisor process and one pause process. Everything the pod
+ * owns is a namespace or a descriptor of pause, so that the kernel takes it back
+ * when either of the two dies, however they die. What the kernel cannot own
+ * (cgroup directories, upper directories, state files) is collected by
+ * pod_collect(), which every command calls.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/json.h"
+#include "compose/compose.h"
+#include "image/image.h"
+
+/* Where slipway keeps things on this host. */
+struct pod_host {
+	char *root; /* images, volumes, logs, upper directories: SLIPWAY_ROOT or /var/lib/slipway */
+	char *run;  /* state, gone at reboot: SLIPWAY_RUN or /run/slipway */
+	char *cgroup_parent; /* SLIPWAY_CGROUP_PARENT or "slipway" */
+	int run_dir;
+};
+/* Makes the directories, mode 0700. */
+struct err *pod_host_open(struct pod_host **ret) must_check;
+void pod_host_free(struct pod_host *h);
+void pod_host_cleanup(struct pod_host **h);
+#define auto_pod_host cleanup_with(pod_host_cleanup)
+
+/* ---- planning: no I/O ---- */
+
+struct pod_plan;
+
+/*
+ * What is to be done to run @p with @images, one for each service. Refuses what
+ * a pod cannot honour, with the place in the file; @ret_warnings gets what it
+ * can only half. Borrows both until the plan is freed.
+ */
+struct err *pod_plan(const struct compose_project *p, struct image *const *images,
+		     const struct pod_host *h, struct pod_plan **ret,
+		     char ***ret_warnings) must_check;
+void pod_plan_print(const struct pod_plan *plan, FILE *out);
+json_t *pod_plan_json(const struct pod_plan *plan) must_check;
+void pod_plan_free(struct pod_plan *plan);
+void pod_plan_cleanup(struct pod_plan **plan);
+#define auto_pod_plan cleanup_with(pod_plan_cleanup)
+
+/* ---- running ---- */
+
+enum pod_stream { POD_STDOUT, POD_STDERR };
+
+/* What a supervisor tells who started it. Any may be NULL. */
+struct pod_watcher {
+	void *ctx;
+	/* every service runs (or, with @wait, is healthy or done) */
+	void (*on_up)(void *ctx);
+	void (*on_event)(void *ctx, const char *container,
+			 const char *what); /* "Started", "Exited (1)" */
+	void (*on_output)(void *ctx, const char *service, enum pod_stream stream, const char *line,
+			  size_t len);
+};
+
+struct pod_run_options {
+	struct pod_watcher watcher;
+	bool wait;	      /* on_up when healthy, not when started */
+	bool quit_signals;    /* SIGINT and SIGTERM stop the pod, a second one kills it */
+	int64_t stop_timeout; /* milliseconds for every service; -1: its own */
+};
+
+struct pod_result {
+	int exit_code; /* the first failing service's, or 0 */
+	bool interrupted;
+};
+
+/*
+ * Runs the plan in this process, from start to end; returns when every process
+ * of the pod is gone and its kernel resources with it. EBUSY when a pod of that
+ * name is running. On error nothing is left behind.
+ */
+struct err *pod_run(const struct pod_plan *plan, const struct pod_host *h,
+		    const struct pod_run_options *o, struct pod_result *ret) must_check;
+
+/* ---- asking and telling running pods ---- */
+
+struct pod_service_state {
+	char *service, *container, *image, *command, *state, *health, *started, *finished;
+	char *ports; /* "0.0.0.0:8080->80/tcp" */
+	int64_t exit_code, restarts, pid;
+	char *cgroup;
+	json_t *json; /* all of it */
+};
+struct pod_state {
+	char *name, *status; /* "running", "stopped", "dead" */
+	char *dir;
+	bool alive;
+	int64_t supervisor, pause;
+	struct pod_service_state *services;
+	size_t n_services;
+	json_t *json;
+};
+
+/* ENOENT when there is no such pod. */
+struct err *pod_state_read(const struct pod_host *h, const char *name,
+			   struct pod_state **ret) must_check;
+struct err *pod_state_list(const struct pod_host *h, struct pod_state ***ret,
+			   size_t *ret_n) must_check;
+void pod_state_free(struct pod_state *s);
+void pod_state_cleanup(struct pod_state **s);
+#define auto_pod_state cleanup_with(pod_state_cleanup)
+const struct pod_service_state *pod_state_find(const struct pod_state *s, const char *service);
+
+/*
+ * Asks the supervisor of @name and waits for the answer: "stop" (@services: NULL
+ * for all; @argument: milliseconds or NULL), "kill" (@argument: a signal),
+ * "start", "restart". ENOENT when it is not running.
+ */
+struct err *pod_ask(const struct pod_host *h, const char *name, const char *what,
+		    char *const *services, const char *argument) must_check;
+
+/* Stops @name if it runs, and removes its state, logs and upper directories. */
+struct err *pod_down(const struct pod_host *h, const char *name, int64_t timeout_ms) must_check;
+
+struct pod_exec {
+	const char *service;
+	char *const *argv;
+	char *const *env; /* added to the service's */
+	const char *cwd;  /* NULL: the service's */
+	const char *user; /* NULL: the service's */
+	bool tty, interactive, detach;
+};
+/* Runs a command in a running service; *ret is its exit code. */
+struct err *pod_exec(const struct pod_host *h, const char *name, const struct pod_exec *e,
+		     int *ret) must_check;
+
+struct pod_logs {
+	char *const *services; /* NULL: all */
+	bool follow;
+	int64_t tail; /* lines of each service; -1: all */
+	void *ctx;
+	/* @time is RFC 3339; false ends the reading */
+	bool (*on_line)(void *ctx, const char *service, enum pod_stream stream, const char *time,
+			const char *line, size_t len);
+};
+struct err *pod_logs(const struct pod_host *h, const char *name,
+		     const struct pod_logs *l) must_check;
+
+/* ---- cleaning up ---- */
+
+/* Collects what pods that died have left on disk and in cgroupfs. Cheap when there is nothing. */
+struct err *pod_collect(const struct pod_host *h) must_check;
+/* What belongs to no living pod: one line each. Waits up to @ms for what the kernel is still taking down. */
+struct err *pod_leaks(const struct pod_host *h, unsigned ms, char ***ret) must_check;
+/* Also images nobody uses. */
+struct err *pod_gc(const struct pod_host *h, bool dry_run, char ***ret_removed) must_check;
+
+/* ---- what this host can do ---- */
+
+struct pod_finding {
+	const char *what;
+	bool good;
+	char *detail; /* and what follows when it is not good */
+};
+struct err *pod_doctor(const struct pod_host *h, struct pod_finding **ret,
+		       size_t *ret_n) must_check;

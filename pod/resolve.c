@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pod/resolve.c - a service and its image, made one: what docker compose and the engine do together. */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/mount.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "pod/internal.h"
+
+enum {
+	CPU_PERIOD = 100000,
+	NANO_PER_CPU = 1000000000,
+	TMPFS_SAFE = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC
+};
+
+static const char default_path[] =
+	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+static void append(char ***to, char *const *from)
+{
+	for (; from && *from; from++)
+		strv_add(to, mem_strdup(*from));
+}
+
+static void resolve_command(const struct compose_service *s, const struct image *i,
+			    struct plan_container *c)
+{
+	append(&c->argv, s->entrypoint.set ? s->entrypoint.v : i->entrypoint);
+	if (s->command.set)
+		append(&c->argv, s->command.v);
+	else if (!s->entrypoint.set)
+		append(&c->argv, i->cmd);
+}
+
+static void resolve_environment(const struct compose_service *s, const struct image *i,
+				struct plan_container *c)
+{
+	auto_free char *hostname = mem_printf("HOSTNAME=%s", c->hostname);
+
+	env_set(&c->env, default_path);
+	env_set(&c->env, hostname);
+	if (s->tty)
+		env_set(&c->env, "TERM=xterm");
+	for (char *const *e = i->env; e && *e; e++)
+		env_set(&c->env, *e);
+	for (char *const *e = s->environment; e && *e; e++)
+		env_set(&c->env, *e);
+}
+
+static struct err *resolve_caps(const struct compose_service *s, uint64_t *ret)
+{
+	uint64_t caps = RUNTIME_CAPS_DEFAULT, bits = 0;
+
+	if (strv_has(s->cap_add, "ALL"))
+		TRY(runtime_cap_parse("ALL", &caps));
+	for (char *const *c = s->cap_drop; c && *c; c++) {
+		auto_err struct err *e = runtime_cap_parse(*c, &bits);
+
+		if (e)
+			return compose_err(&s->place, "cap_drop: %s", err_text(e));
+		caps &= ~bits;
+	}
+	for (char *const *c = s->cap_add; c && *c; c++) {
+		auto_err struct err *e = runtime_cap_parse(*c, &bits);
+
+		if (e)
+			return compose_err(&s->place, "cap_add: %s", err_text(e));
+		if (strcmp(*c, "ALL") != 0 || !s->cap_drop)
+			caps |= bits;
+	}
+	*ret = caps;
+	return NULL;
+}
+
+/* What is not understood would be weaker isolation than was asked for: never ignored. */
+static void set_seccomp(const struct compose_project *p, const char *value,
+			struct plan_container *c)
+{
+	bool word = strcmp(value, "builtin") == 0 || strcmp(value, "unconfined") == 0;
+
+	free(c->seccomp);
+	c->seccomp = strcmp(value, "builtin") == 0 ? NULL
+		     : word || *value == '/'	   ? mem_strdup(value)
+						   : mem_printf("%s/%s", p->dir, value);
+}
+
+static struct err *resolve_security(const struct compose_project *p,
+				    const struct compose_service *s, struct plan_container *c)
+{
+	for (char *const *o = s->security_opt; o && *o; o++) {
+		size_t n = strcspn(*o, "=:");
+		auto_free char *key = mem_strndup(*o, n);
+		const char *value = (*o)[n] ? *o + n + 1 : "";
+
+		if (strcmp(key, "no-new-privileges") == 0 &&
+		    (!*value || strcmp(value, "true") == 0))
+			c->no_new_privs = true;
+		else if (strcmp(key, "no-new-privileges") == 0 && strcmp(value, "false") == 0)
+			c->no_new_privs = false;
+		else if (strcmp(key, "seccomp") == 0 && *value)
+			set_seccomp(p, value, c);
+		else if (strcmp(key, "systempaths") == 0 && strcmp(value, "unconfined") == 0)
+			c->system_paths = true;
+		else if (strcmp(*o + n, "=unconfined") == 0 && (strcmp(key, "apparmor") == 0))
+			continue;
+		else if (strcmp(key, "label") == 0 && strcmp(value, "disable") == 0)
+			continue;
+		else
+			return compose_err(
+				&s->place,
+				"security_opt: '%s' is not supported; there are no-new-privileges, "
+				"seccomp=FILE, seccomp=unconfined and systempaths=unconfined",
+				*o);
+	}
+	return NULL;
+}
+
+static struct err *resolve_signal(const struct compose_service *s, const struct image *i,
+				  struct plan_container *c)
+{
+	const char *text = s->stop_signal ? s->stop_signal : i->stop_signal;
+
+	c->stop_signal = SIGTERM;
+	return text ? err_wrap(proc_signal_parse(text, &c->stop_signal), "service %s: stop signal",
+			       s->name)
+		    : NULL;
+}
+
+static int64_t or_default(struct compose_int v, int64_t image, int64_t fallback)
+{
+	return v.set ? v.value : image > 0 ? image : fallback;
+}
+
+static void resolve_health(const struct compose_service *s, const struct image *i,
+			   struct plan_health *h)
+{
+	const struct compose_health *own = &s->healthcheck;
+	char *const *test = own->test.set ? own->test.v : i->health.test;
+
+	if (own->disable || !test || !*test || strcmp(*test, "NONE") == 0)
+		return;
+	if (strcmp(*test, "CMD-SHELL") == 0) {
+		strv_add(&h->test, mem_strdup("/bin/sh"));
+		strv_add(&h->test, mem_strdup("-c"));
+		strv_add(&h->test, mem_strdup(test[1] ? test[1] : ""));
+	} else {
+		append(&h->test, test + 1);
+	}
+	h->interval = or_default(own->interval, i->health.interval, 30000);
+	h->timeout = or_default(own->timeout, i->health.timeout, 30000);
+	h->start_period = or_default(own->start_period, i->health.start_period, 0);
+	h->start_interval = or_default(own->start_interval, i->health.start_interval, 5000);
+	h->retries = or_default(own->retries, i->health.retries, 3);
+}
+
+static void resolve_restart(const struct compose_service *s, struct plan_container *c)
+{
+	const char *r = s->restart ? s->restart : "no";
+
+	if (strcmp(r, "always") == 0 || strcmp(r, "unless-stopped") == 0)
+		c->restart = RESTART_ALWAYS;
+	if (str_starts(r, "on-failure")) {
+		c->restart = RESTART_ON_FAILURE;
+		c->restart_max = r[10] == ':' ? strtoll(r + 11, NULL, 10) : 0;
+	}
+}
+
+static void resolve_limits(const struct compose_service *s, struct cgroupfs_limits *l)
+{
+	l->memory_max = s->mem_limit.value;
+	l->memory_reservation = s->mem_reservation.value;
+	l->memory_swap = s->memswap_limit.value;
+	l->cpu_shares = s->cpu_shares.value;
+	l->cpu_quota = s->cpu_quota.value;
+	l->cpu_period = s->cpu_period.value;
+	l->pids_max = s->pids_limit.value;
+	l->cpuset = s->cpuset;
+	if (s->cpus.value) {
+		l->cpu_period = CPU_PERIOD;
+		l->cpu_quota = s->cpus.value / (NANO_PER_CPU / CPU_PERIOD);
+	}
+}
+
+static struct err *resolve_ulimits(const struct compose_service *s, struct plan_container *c)
+{
+	c->rlimits = mem_alloc(s->ulimits.n * sizeof(*c->rlimits));
+	for (size_t i = 0; i < s->ulimits.n; i++) {
+		const struct compose_ulimit *u = &s->ulimits.items[i];
+		struct runtime_rlimit *l = &c->rlimits[c->n_rlimits++];
+		auto_err struct err *e = runtime_rlimit_parse(u->name, &l->resource);
+
+		if (e)
+			return compose_err(&s->place, "ulimits: %s", err_text(e));
+		l->limit.rlim_cur = u->soft < 0 ? RLIM_INFINITY : (rlim_t)u->soft;
+		l->limit.rlim_max = u->hard < 0 ? RLIM_INFINITY : (rlim_t)u->hard;
+		if (l->limit.rlim_cur > l->limit.rlim_max)
+			return compose_err(&s->place,
+					   "ulimits.%s: the soft limit is above the hard one",
+					   u->name);
+	}
+	return NULL;
+}
+
+/* ---- mounts ---- */
+
+static struct plan_mount *add_mount(struct plan_container *c, enum compose_mount_type type,
+				    const char *target)
+{
+	/* the later one on the same path wins, as in docker compose */
+	for (size_t i = 0; i < c->n_mounts; i++)
+		if (strcmp(c->mounts[i].target, target) == 0)
+			return NULL;
+	c->mounts = mem_grow(c->mounts, c->n_mounts + 1, sizeof(*c->mounts));
+	c->mounts[c->n_mounts] = (struct plan_mount) { .type = type, .target = mem_strdup(target) };
+	return &c->mounts[c->n_mounts++];
+}
+
+static const struct {
+	const char *name;
+	uint64_t flags;
+} propagations[] = {
+	{ "private", 1 << 18 }, { "rprivate", 1 << 18 }, { "shared", 1 << 20 },
+	{ "rshared", 1 << 20 }, { "slave", 1 << 19 },	 { "rslave", 1 << 19 },
+}; /* MS_PRIVATE, MS_SHARED, MS_SLAVE: <sys/mount.h> clashes with <linux/mount.h> */
+
+static struct err *resolve_propagation(const struct compose_mount *m, uint64_t *ret)
+{
+	for (size_t i = 0; m->propagation && i < ARRAY_LEN(propagations); i++)
+		if (strcmp(m->propagation, propagations[i].name) == 0) {
+			*ret = propagations[i].flags;
+			return NULL;
+		}
+	return m->propagation ? compose_err(&m->place, "'%s' is not a propagation", m->propagation)
+			      : NULL;
+}
+
+/* "/path:size=1m,mode=1777,exec": mount flags are attributes, the rest is the file system's. */
+static void resolve_tmpfs(struct plan_mount *m, const char *options)
+{
+	static const struct {
+		const char *name;
+		uint64_t set, clear;
+	} flags[] = {
+		{ "ro", MOUNT_ATTR_RDONLY, 0 },	  { "rw", 0, MOUNT_ATTR_RDONLY },
+		{ "exec", 0, MOUNT_ATTR_NOEXEC }, { "noexec", MOUNT_ATTR_NOEXEC, 0 },
+		{ "suid", 0, MOUNT_ATTR_NOSUID }, { "nosuid", MOUNT_ATTR_NOSUID, 0 },
+		{ "dev", 0, MOUNT_ATTR_NODEV },	  { "nodev", MOUNT_ATTR_NODEV, 0 },
+	};
+	auto_strv char **words = str_split(options, ",");
+
+	m->attributes = TMPFS_SAFE;
+	for (char **w = words; w && *w; w++) {
+		size_t i = 0;
+
+		while (i < ARRAY_LEN(flags) && strcmp(*w, flags[i].name) != 0)
+			i++;
+		if (i < ARRAY_LEN(flags))
+			m->attributes = (m->attributes | flags[i].set) & ~flags[i].clear;
+		else
+			strv_add(&m->options, mem_strdup(*w));
+	}
+}
+
+static const struct compose_volume *find_volume(const struct compose_project *p, const char *key)
+{
+	for (size_t i = 0; i < p->n_volumes; i++)
+		if (strcmp(p->volumes[i].key, key) == 0)
+			return &p->volumes[i];
+	return NULL;
+}
+
+static void resolve_volume(const struct compose_project *p, const struct compose_service *s,
+			   const struct compose_mount *m, struct plan_mount *out)
+{
+	const struct compose_volume *v = m->source ? find_volume(p, m->source) : NULL;
+	auto_free char *flat = mem_strdup(m->target);
+
+	for (char *c = flat; *c; c++)
+		*c = *c == '/' ? '-' : *c;
+	/* an anonymous volume belongs to its service and path, and goes with 'down -v' */
+	out->source = v ? mem_strdup(v->name) : mem_printf("%s_%s_anon%s", p->name, s->name, flat);
+	out->external = v && v->external;
+	append(&out->labels, v ? v->labels : NULL);
+	strv_add(&out->labels, mem_printf("com.docker.compose.project=%s", p->name));
+	strv_add(&out->labels, v ? mem_printf("com.docker.compose.volume=%s", v->key)
+				 : mem_strdup("slipway.anonymous=true"));
+	out->copy_up = !m->nocopy && !m->subpath;
+	out->subpath = m->subpath;
+}
+
+static struct err *resolve_mount(const struct compose_project *p, const struct compose_service *s,
+				 const struct compose_mount *m, struct plan_container *c)
+{
+	struct plan_mount *out = add_mount(c, m->type, m->target);
+
+	if (!out)
+		return compose_err(&m->place, "the target %s is mounted twice", m->target);
+	if (m->type == COMPOSE_TMPFS) {
+		resolve_tmpfs(out, "");
+		if (m->tmpfs_size.set)
+			strv_add(&out->options,
+				 mem_printf("size=%lld", (long long)m->tmpfs_size.value));
+		if (m->tmpfs_mode.set)
+			strv_add(&out->options,
+				 mem_printf("mode=%llo", (unsigned long long)m->tmpfs_mode.value));
+	} else if (m->type == COMPOSE_BIND) {
+		out->source = mem_strdup(m->source);
+		out->create_source = m->create_host_path;
+		TRY(resolve_propagation(m, &out->propagation));
+	} else {
+		resolve_volume(p, s, m, out);
+	}
+	if (m->read_only)
+		out->attributes |= MOUNT_ATTR_RDONLY;
+	return NULL;
+}
+
+static size_t depth(const char *path)
+{
+	size_t n = 0;
+
+	for (; *path; path++)
+		n += *path == '/';
+	return n;
+}
+
+static int by_depth(const void *a, const void *b)
+{
+	const struct plan_mount *x = a, *y = b;
+	size_t dx = depth(x->target), dy = depth(y->target);
+
+	return dx != dy ? (dx < dy ? -1 : 1) : strcmp(x->target, y->target);
+}
+
+static struct err *resolve_mounts(const struct compose_project *p, const struct compose_service *s,
+				  const struct image *i, struct plan_container *c)
+{
+	for (size_t k = 0; k < s->volumes.n; k++)
+		TRY(resolve_mount(p, s, &s->volumes.items[k], c));
+	for (char *const *t = s->tmpfs; t && *t; t++) {
+		auto_free char *path = mem_strndup(*t, strcspn(*t, ":"));
+		struct plan_mount *m = add_mount(c, COMPOSE_TMPFS, path);
+
+		if (!m || *path != '/')
+			return compose_err(&s->place,
+					   m ? "tmpfs: '%s' is not an absolute path"
+					     : "tmpfs: the target %s is mounted twice",
+					   path);
+		resolve_tmpfs(m, strchr(*t, ':') ? strchr(*t, ':') + 1 : "");
+	}
+	for (char *const *v = i->volumes; v && *v;
+	     v++) { /* what the image declares and nobody mounts */
+		const struct compose_mount anonymous = { .type = COMPOSE_VOLUME,
+							 .target = *v,
+							 .place = s->place };
+		struct plan_mount *m =
+			**v == '/' && (*v)[1] ? add_mount(c, COMPOSE_VOLUME, *v) : NULL;
+
+		if (m)
+			resolve_volume(p, s, &anonymous, m);
+	}
+	qsort(c->mounts, c->n_mounts, sizeof(*c->mounts),
+	      by_depth); /* what lies above comes first */
+	return NULL;
+}
+
+/* ---- ports ---- */
+
+static struct err *parse_range(const struct compose_port *p, uint16_t *first, uint16_t *last)
+{
+	int64_t a = 0, b = 0;
+	const char *text = p->published ? p->published : "0";
+	auto_free char *copy = mem_strdup(text);
+	char *dash = strchr(copy, '-');
+
+	if (dash)
+		*dash = '\0';
+	auto_err struct err *e = str_number(copy, 0, 65535, &a);
+
+	b = a;
+	if (!e && dash)
+		e = str_number(dash + 1, 0, 65535, &b);
+	if (e || b < a)
+		return compose_err(&p->place, "'%s' is not a host port or a range of them", text);
+	*first = (uint16_t)a;
+	*last = (uint16_t)b;
+	return NULL;
+}
+
+struct err *resolve_ports(struct pod_plan *plan, size_t index)
+{
+	const struct compose_ports *ports = &plan->containers[index].service->ports;
+
+	for (size_t i = 0; i < ports->n; i++) {
+		const struct compose_port *from = &ports->items[i];
+		struct netns_port port = { .target = (uint16_t)from->target };
+
+		if (strcmp(from->protocol, "sctp") == 0)
+			return compose_err(&from->place, "publishing SCTP is not supported");
+		port.protocol = strcmp(from->protocol, "udp") == 0 ? IPPROTO_UDP : IPPROTO_TCP;
+		if (from->host_ip && inet_pton(AF_INET, from->host_ip, &port.host_ip) != 1) {
+			if (strcmp(from->host_ip, "::") != 0)
+				return compose_err(&from->place,
+						   "'%s' is not an IPv4 address of the host; IPv6 "
+						   "publishing is not supported",
+						   from->host_ip);
+			port.host_ip.s_addr = INADDR_ANY;
+		}
+		TRY(parse_range(from, &port.first, &port.last));
+		plan->ports = mem_grow(plan->ports, plan->n_ports + 1, sizeof(*plan->ports));
+		plan->port_owners =
+			mem_grow(plan->port_owners, plan->n_ports + 1, sizeof(*plan->port_owners));
+		plan->ports[plan->n_ports] = port;
+		plan->port_owners[plan->n_ports].container = index;
+		plan->port_owners[plan->n_ports++].port = from;
+	}
+	return NULL;
+}
+
+/* ---- the whole ---- */
+
+struct err *resolve_container(const struct compose_project *p, const struct compose_service *s,
+			      const struct image *i, struct plan_container *ret)
+{
+	*ret = (struct plan_container) { .service = s, .image = i };
+	ret->name = s->container_name ? mem_strdup(s->container_name)
+				      : mem_printf("%s-%s-1", p->name, s->name);
+	ret->hostname = mem_strdup(s->hostname ? s->hostname : s->name);
+	ret->user = mem_strdup(s->user ? s->user : i->user ? i->user : "");
+	ret->cwd = mem_strdup(s->working_dir   ? s->working_dir
+			      : i->working_dir ? i->working_dir
+					       : "/");
+	ret->grace = s->stop_grace_period.set ? s->stop_grace_period.value : GRACE_DEFAULT;
+	append(&ret->groups, s->group_add);
+	append(&ret->labels, i->labels);
+	append(&ret->labels, s->labels);
+	resolve_command(s, i, ret);
+	resolve_environment(s, i, ret);
+	resolve_health(s, i, &ret->health);
+	resolve_restart(s, ret);
+	resolve_limits(s, &ret->limits);
+	TRY(resolve_caps(s, &ret->caps));
+	TRY(resolve_security(p, s, ret));
+	TRY(resolve_signal(s, i, ret));
+	TRY(resolve_ulimits(s, ret));
+	TRY(resolve_mounts(p, s, i, ret));
+	if (!ret->argv)
+		return compose_err(&s->place,
+				   "no command: neither the image %s nor the service names one",
+				   s->image);
+	if (ret->grace < 0)
+		return compose_err(&s->place, "stop_grace_period is negative");
+	return NULL;
+}
+
+void resolve_clear(struct plan_container *c)
+{
+	char **lists[] = { c->argv, c->env, c->labels, c->groups, c->peers, c->health.test };
+
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+		strv_free(lists[i]);
+	for (size_t i = 0; i < c->n_mounts; i++) {
+		free(c->mounts[i].source);
+		free(c->mounts[i].target);
+		strv_free(c->mounts[i].options);
+		strv_free(c->mounts[i].labels);
+	}
+	free(c->mounts);
+	free(c->rlimits);
+	free(c->name);
+	free(c->user);
+	free(c->cwd);
+	free(c->hostname);
+	free(c->seccomp);
+}

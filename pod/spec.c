@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pod/spec.c - from a planned container to what the runtime takes, and the files it is given. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "pod/internal.h"
+
+enum { BASE_MOUNTS = 10, PROFILE_MAX = 4 << 20 };
+#define SAFE (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
+
+/* Everything runtime_spec borrows. */
+struct container_spec {
+	struct runtime_spec spec;
+	struct runtime_filter filter;
+	struct runtime_mount *mounts;
+	char **kept; /* texts */
+	char **env;
+	char *shm_options[3];
+};
+
+static char *keep(struct container_spec *s, char *take)
+{
+	strv_add(&s->kept, take);
+	return take;
+}
+
+/* What every container has, as Docker makes it. */
+static void base_mounts(struct container_spec *s, bool host_network)
+{
+	static char *const dev[] = { (char *)(uintptr_t) "mode=755",
+				     (char *)(uintptr_t) "size=65536k", NULL };
+	static char *const pts[] = { (char *)(uintptr_t) "newinstance",
+				     (char *)(uintptr_t) "ptmxmode=0666",
+				     (char *)(uintptr_t) "mode=0620", (char *)(uintptr_t) "gid=5",
+				     NULL };
+	const struct runtime_mount base[] = {
+		{ .type = "proc", .target = "/proc", .attributes = SAFE },
+		{ .type = "tmpfs",
+		  .target = "/dev",
+		  .options = dev,
+		  .attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_STRICTATIME },
+		{ .type = "devpts",
+		  .target = "/dev/pts",
+		  .options = pts,
+		  .attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC },
+		{ .type = "mqueue", .target = "/dev/mqueue", .attributes = SAFE, .optional = true },
+		{ .type = "tmpfs",
+		  .target = "/dev/shm",
+		  .options = s->shm_options,
+		  .attributes = SAFE },
+		{ .type = "sysfs",
+		  .target = "/sys",
+		  .attributes = SAFE | MOUNT_ATTR_RDONLY,
+		  .optional = host_network },
+		{ .type = "cgroup",
+		  .target = "/sys/fs/cgroup",
+		  .attributes = SAFE | MOUNT_ATTR_RDONLY,
+		  .optional = true },
+	};
+
+	memcpy(s->mounts, base, sizeof(base));
+	s->spec.n_mounts = ARRAY_LEN(base);
+}
+
+static void bind_file(struct container_spec *s, const char *source, const char *target)
+{
+	s->mounts[s->spec.n_mounts++] = (struct runtime_mount) { .kind = RUNTIME_MOUNT_BIND,
+								 .source = source,
+								 .target = target };
+}
+
+/* /etc/hosts, /etc/hostname and /etc/resolv.conf: plain files below RUN, bound into the container. */
+static struct err *give_files(const struct pod_plan *plan, const struct plan_container *c,
+			      const struct pod_host *h, struct in_addr address,
+			      struct container_spec *s)
+{
+	const struct compose_service *v = c->service;
+	struct netns_names names = { .hostname = c->hostname,
+				     .domain = v->domainname,
+				     .address = address,
+				     .peers = c->peers,
+				     .extra = v->extra_hosts,
+				     .dns = v->dns,
+				     .search = v->dns_search,
+				     .options = v->dns_opt };
+	auto_free char *folder = mem_printf("files/%s", v->name);
+	auto_free char *dir_path = state_path(h, plan->name, folder);
+	auto_free char *hosts = NULL, *resolv = NULL, *hostname = mem_printf("%s\n", c->hostname);
+	auto_fd int dir = -1;
+
+	TRY(netns_hosts(&names, &hosts));
+	TRY(netns_resolv(&names, &resolv));
+	TRY(fd_mkdirs(AT_FDCWD, dir_path, 0711));
+	TRY(fd_openat(AT_FDCWD, dir_path, O_RDONLY | O_DIRECTORY, &dir));
+	const struct {
+		const char *name, *text, *target;
+	} files[] = { { "hosts", hosts, "/etc/hosts" },
+		      { "resolv.conf", resolv, "/etc/resolv.conf" },
+		      { "hostname", hostname, "/etc/hostname" } };
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		size_t k = 0;
+
+		while (k < c->n_mounts && strcmp(c->mounts[k].target, files[i].target) != 0)
+			k++;
+		if (k < c->n_mounts)
+			continue; /* the user brings one */
+		auto_fd int fd = -1;
+
+		TRY(fd_openat(dir, files[i].name, O_WRONLY | O_CREAT | O_TRUNC, &fd));
+		TRY(fd_write_all(fd, files[i].text, strlen(files[i].text)));
+		bind_file(s, keep(s, mem_printf("%s/%s", dir_path, files[i].name)),
+			  files[i].target);
+	}
+	return NULL;
+}
+
+static struct err *add_mount(const struct pod_host *h, const struct plan_mount *m,
+			     struct container_spec *s)
+{
+	struct runtime_mount *out = &s->mounts[s->spec.n_mounts++];
+
+	*out = (struct runtime_mount) { .target = m->target,
+					.attributes = m->attributes,
+					.propagation = m->propagation,
+					.subpath = m->subpath };
+	if (m->type == COMPOSE_TMPFS) {
+		out->type = "tmpfs";
+		out->options = m->options;
+		return NULL;
+	}
+	out->kind = RUNTIME_MOUNT_BIND;
+	out->recursive = true;
+	if (m->type == COMPOSE_VOLUME) {
+		out->source = keep(s, mem_printf("%s/volumes/%s/_data", h->root, m->source));
+		out->copy_up = m->copy_up;
+		return NULL;
+	}
+	out->source = m->source;
+	if (access(m->source, F_OK) < 0) {
+		if (!m->create_source)
+			return err_new(ENOENT, "the bind source %s does not exist", m->source);
+		TRY(err_wrap(fd_mkdirs(AT_FDCWD, m->source, 0755), "bind source"));
+	}
+	return NULL;
+}
+
+/* Upper and work directory are new each time: a volatile overlay cannot be used again after a crash. */
+static struct err *give_overlay(const struct pod_plan *plan, const struct plan_container *c,
+				const struct pod_host *h, struct container_spec *s)
+{
+	auto_free char *folder = mem_printf("rootfs/%s", c->service->name);
+	auto_free char *dir = state_data(h, plan->name, folder);
+	char *upper = keep(s, mem_printf("%s/upper", dir)),
+	     *work = keep(s, mem_printf("%s/work", dir));
+
+	TRY(fd_mkdirs(AT_FDCWD, dir, 0711));
+	if (mkdir(upper, 0755) < 0 && errno != EEXIST)
+		return err_errno("mkdir %s", upper);
+	if (mkdir(work, 0700) < 0 && errno != EEXIST)
+		return err_errno("mkdir %s", work);
+	/* the mark of a volatile mount that has ended: in this boot its data is all there (restart) */
+	auto_free char *mark = mem_printf("%s/work/incompat", work);
+
+	err_ignore(fd_remove_tree(AT_FDCWD, mark));
+	s->spec.upper = upper;
+	s->spec.work = work;
+	s->spec.lowers = c->image->layers;
+	return NULL;
+}
+
+struct err *spec_filter(const char *seccomp, uint64_t caps, const struct pod_host *h,
+			struct runtime_filter *ret)
+{
+	auto_free char *path = mem_printf("%s/cache", h->root);
+	auto_free char *text = NULL;
+	auto_fd int cache = -1;
+
+	if (seccomp && strcmp(seccomp, "unconfined") == 0)
+		return NULL;
+	cache = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (cache < 0) {
+		TRY(fd_mkdirs(AT_FDCWD, path, 0700));
+		TRY(fd_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, &cache));
+	}
+	if (!seccomp)
+		return runtime_seccomp_default(caps, cache, ret);
+	TRY(err_wrap(fd_read_file(AT_FDCWD, seccomp, PROFILE_MAX, &text), "seccomp profile"));
+	return err_wrap(runtime_seccomp_json(text, strlen(text), caps, cache, ret),
+			"seccomp profile %s", seccomp);
+}
+
+static void give_process(const struct plan_container *c, struct container_spec *s)
+{
+	const struct compose_service *v = c->service;
+	struct runtime_process *p = &s->spec.process;
+
+	*p = (struct runtime_process) {
+		.argv = c->argv,
+		.env = c->env,
+		.cwd = c->cwd,
+		.user = c->user,
+		.groups = c->groups,
+		.caps = { .bounding = c->caps, .permitted = c->caps, .effective = c->caps },
+		.rlimits = c->rlimits,
+		.n_rlimits = c->n_rlimits,
+		.filter = s->filter.n ? &s->filter : NULL,
+		.no_new_privs = c->no_new_privs,
+		.tty = v->tty,
+		.set_oom_score_adj = v->oom_score_adj.set,
+		.oom_score_adj = (int)v->oom_score_adj.value,
+		.umask = -1,
+		.stdio = { -1, -1, -1 },
+	};
+}
+
+struct err *spec_make(const struct pod_plan *plan, const struct plan_container *c,
+		      const struct pod_host *h, int netns, struct in_addr address,
+		      struct container_spec **ret)
+{
+	struct container_spec *s = mem_alloc(sizeof(*s));
+	const struct compose_service *v = c->service;
+	struct err *e = NULL;
+
+	s->mounts = mem_alloc((BASE_MOUNTS + c->n_mounts + 3) * sizeof(*s->mounts));
+	s->shm_options[0] = keep(s, mem_strdup("mode=1777"));
+	s->shm_options[1] =
+		keep(s, mem_printf("size=%lld",
+				   (long long)(v->shm_size.set ? v->shm_size.value : SHM_DEFAULT)));
+	s->spec = (struct runtime_spec) {
+		.read_only = v->read_only,
+		.mounts = s->mounts,
+		.masked = c->system_paths ? NULL : (char *const *)(uintptr_t)runtime_masked_default,
+		.readonly_paths =
+			c->system_paths ? NULL : (char *const *)(uintptr_t)runtime_readonly_default,
+		.default_dev = true,
+		.init = v->init,
+		.hostname = c->hostname,
+		.domainname = v->domainname,
+		.sysctls = v->sysctls,
+		.namespaces =
+			CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP,
+		.join = { netns, -1, -1, -1 },
+	};
+	base_mounts(s, plan->network == POD_NETWORK_HOST);
+	for (size_t i = 0; i < c->n_mounts && !e; i++)
+		e = add_mount(h, &c->mounts[i], s);
+	if (!e)
+		e = give_files(plan, c, h, address, s);
+	if (!e)
+		e = give_overlay(plan, c, h, s);
+	if (!e)
+		e = spec_filter(c->seccomp, c->caps, h, &s->filter);
+	if (e) {
+		spec_free(s);
+		return e;
+	}
+	give_process(c, s);
+	*ret = s;
+	return NULL;
+}
+
+struct runtime_spec *spec_runtime(struct container_spec *s)
+{
+	return &s->spec;
+}
+
+void spec_free(struct container_spec *s)
+{
+	if (!s)
+		return;
+	runtime_filter_clear(&s->filter);
+	strv_free(s->kept);
+	free(s->mounts);
+	free(s);
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pod/state.c - what other commands know of a pod: RUN/pods/NAME/state.json.
+ *
+ * The file is advice, written by the supervisor and replaced as a whole. Whether
+ * the pod lives is the lock beside it, which its pause process holds to its end.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "pod/internal.h"
+
+char *state_now(void)
+{
+	struct timespec t;
+	struct tm tm;
+	char text[32];
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	gmtime_r(&t.tv_sec, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	return mem_printf("%s.%09ldZ", text, t.tv_nsec);
+}
+
+char *state_path(const struct pod_host *h, const char *name, const char *file)
+{
+	return mem_printf("%s/pods/%s%s%s", h->run, name, file ? "/" : "", file ? file : "");
+}
+
+char *state_data(const struct pod_host *h, const char *name, const char *file)
+{
+	return mem_printf("%s/pods/%s%s%s", h->root, name, file ? "/" : "", file ? file : "");
+}
+
+bool state_alive(const struct pod_host *h, const char *name)
+{
+	auto_free char *path = state_path(h, name, "lock");
+	auto_fd int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+}
+
+/* ---- writing ---- */
+
+static const char *const state_names[] = { "created", "created",    "starting",
+					   "running", "restarting", "exited" };
+
+static json_t *publishers(const struct pod *p, size_t container)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; p->ports && i < p->plan->n_ports; i++) {
+		const struct netns_port *port = &p->ports[i];
+		json_t *one = json_object();
+		char ip[INET_ADDRSTRLEN];
+
+		if (p->plan->port_owners[i].container == container) {
+			inet_ntop(AF_INET, &port->host_ip, ip, sizeof(ip));
+			json_put_str(one, "URL", ip);
+			json_put_int(one, "TargetPort", port->target);
+			json_put_int(one, "PublishedPort", port->host_port);
+			json_put_str(one, "Protocol",
+				     port->protocol == IPPROTO_TCP ? "tcp" : "udp");
+			json_array_append_new(list, json_incref(one));
+		}
+		json_decref(one);
+	}
+	return list;
+}
+
+/* What 'exec' needs to make a process like the container's own. */
+static json_t *process_json(const struct plan_container *c)
+{
+	json_t *j = json_object();
+
+	json_put_strv(j, "env", c->env);
+	json_put_strv(j, "groups", c->groups);
+	json_put_str(j, "cwd", c->cwd);
+	json_put_str(j, "user", c->user);
+	json_put_int(j, "caps", (int64_t)c->caps);
+	json_put_bool(j, "no_new_privs", c->no_new_privs);
+	json_put_str(j, "seccomp", c->seccomp);
+	return j;
+}
+
+static json_t *container_json(const struct pod *p, size_t index)
+{
+	const struct container *c = &p->containers[index];
+	auto_free char *command = strv_join(c->plan->argv, " ");
+	json_t *j = json_object();
+
+	json_put_str(j, "service", c->plan->service->name);
+	json_put_str(j, "container", c->plan->name);
+	json_put_str(j, "image", c->plan->service->image);
+	json_put_str(j, "image_id", c->plan->image->id);
+	json_put_str(j, "command", command);
+	json_put_str(j, "state", state_names[c->state]);
+	json_put_str(j, "health", c->health == HEALTH_NONE ? "" : health_name(c->health));
+	json_put_str(j, "started", c->started);
+	json_put_str(j, "finished", c->finished);
+	json_put_int(j, "exit_code", c->exit_code);
+	json_put_int(j, "restarts", c->restarts);
+	json_put_bool(j, "oom", c->oom);
+	json_put_int(j, "pid", c->state == CONTAINER_RUNNING ? c->process.pid : 0);
+	json_put_int(j, "start_time", (int64_t)c->start_time);
+	json_object_set_new(j, "publishers", publishers(p, index));
+	json_put_strv(j, "labels", c->plan->labels);
+	json_put_strv(j, "layers", c->plan->image->layers);
+	json_object_set_new(j, "process", process_json(c->plan));
+	auto_free char *group = mem_printf("%s/%s", p->cgroup_path, c->plan->service->name);
+
+	json_put_str(j, "cgroup", group);
+	return j;
+}
+
+void state_write(struct pod *p)
+{
+	auto_free char *path = state_path(p->host, p->plan->name, "state.json");
+	auto_json json_t *j = json_object();
+	json_t *services = json_array();
+
+	json_put_str(j, "name", p->plan->name);
+	json_put_str(j, "status", p->finished ? "stopped" : p->up ? "running" : "starting");
+	json_put_str(j, "dir", p->plan->project->dir);
+	json_put_strv(j, "files", p->plan->project->files);
+	json_put_int(j, "supervisor", getpid());
+	json_put_int(j, "pause", p->pause.pid);
+	json_put_str(j, "cgroup", p->cgroup_path);
+	if (p->net)
+		json_put_str(j, "link", netns_link(p->net));
+	for (size_t i = 0; i < p->plan->n_containers; i++)
+		json_array_append_new(services, container_json(p, i));
+	json_object_set_new(j, "services", services);
+	auto_free char *text = json_text(j, 0);
+
+	err_ignore(fd_replace_file(AT_FDCWD, path, text, 0600));
+	p->dirty = false;
+}
+
+/* ---- reading ---- */
+
+static char *ports_text(const json_t *publishers)
+{
+	auto_strv char **parts = NULL;
+
+	for (size_t i = 0; i < json_array_size(publishers); i++) {
+		const json_t *p = json_array_get(publishers, i);
+
+		strv_add(&parts,
+			 mem_printf("%s:%lld->%lld/%s", json_string_value(json_at(p, "URL")),
+				    json_integer_value(json_at(p, "PublishedPort")),
+				    json_integer_value(json_at(p, "TargetPort")),
+				    json_string_value(json_at(p, "Protocol"))));
+	}
+	return strv_join(parts, ", ");
+}
+
+static char *text_of(const json_t *j, const char *key)
+{
+	const char *s = json_string_value(json_at(j, key));
+
+	return mem_strdup(s ? s : "");
+}
+
+static void read_service(const json_t *j, bool alive, struct pod_service_state *s)
+{
+	struct {
+		const char *key;
+		char **field;
+	} texts[] = { { "service", &s->service }, { "container", &s->container },
+		      { "image", &s->image },	  { "command", &s->command },
+		      { "state", &s->state },	  { "health", &s->health },
+		      { "started", &s->started }, { "finished", &s->finished },
+		      { "cgroup", &s->cgroup } };
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
+		*texts[i].field = text_of(j, texts[i].key);
+	s->exit_code = json_integer_value(json_at(j, "exit_code"));
+	s->restarts = json_integer_value(json_at(j, "restarts"));
+	s->pid = json_integer_value(json_at(j, "pid"));
+	s->ports = ports_text(json_at(j, "publishers"));
+	s->json = json_incref((json_t *)(uintptr_t)j);
+	if (!alive && strcmp(s->state, "exited") != 0) { /* its supervisor had no time to say so */
+		free(s->state);
+		s->state = mem_strdup("dead");
+		s->exit_code = 137;
+		s->pid = 0;
+	}
+}
+
+struct err *pod_state_read(const struct pod_host *h, const char *name, struct pod_state **ret)
+{
+	auto_pod_state struct pod_state *s = mem_alloc(sizeof(*s));
+	auto_free char *path = state_path(h, name, "state.json");
+
+	if (strchr(name, '/') || *name == '.')
+		return err_new(EINVAL, "'%s' is not a project name", name);
+	s->alive = state_alive(h, name);
+	struct err *e = json_read_file(AT_FDCWD, path, STATE_MAX, &s->json);
+
+	if (err_code(e) == ENOENT) {
+		err_free(e);
+		return err_new(ENOENT, "no such pod: %s", name);
+	}
+	TRY(e);
+	s->name = mem_strdup(name);
+	s->status = s->alive ? text_of(s->json, "status") : mem_strdup("stopped");
+	s->dir = text_of(s->json, "dir");
+	s->supervisor = json_integer_value(json_at(s->json, "supervisor"));
+	s->pause = json_integer_value(json_at(s->json, "pause"));
+	const json_t *services = json_at(s->json, "services");
+
+	s->services = mem_alloc((json_array_size(services) + 1) * sizeof(*s->services));
+	for (size_t i = 0; i < json_array_size(services); i++) {
+		read_service(json_array_get(services, i), s->alive, &s->services[s->n_services++]);
+		if (strcmp(s->services[i].state, "dead") == 0)
+			memcpy(s->status, "dead", 5); /* shorter than "stopped" */
+	}
+	*ret = steal(&s);
+	return NULL;
+}
+
+void pod_state_free(struct pod_state *s)
+{
+	if (!s)
+		return;
+	for (size_t i = 0; i < s->n_services; i++) {
+		struct pod_service_state *v = &s->services[i];
+		char *texts[] = { v->service, v->container, v->image,	 v->command, v->state,
+				  v->health,  v->started,   v->finished, v->ports,   v->cgroup };
+
+		for (size_t k = 0; k < ARRAY_LEN(texts); k++)
+			free(texts[k]);
+		json_decref(v->json);
+	}
+	free(s->services);
+	free(s->name);
+	free(s->status);
+	free(s->dir);
+	json_decref(s->json);
+	free(s);
+}
+
+void pod_state_cleanup(struct pod_state **s)
+{
+	pod_state_free(*s);
+}
+
+const struct pod_service_state *pod_state_find(const struct pod_state *s, const char *service)
+{
+	for (size_t i = 0; i < s->n_services; i++)
+		if (strcmp(s->services[i].service, service) == 0)
+			return &s->services[i];
+	return NULL;
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp((*(struct pod_state *const *)a)->name, (*(struct pod_state *const *)b)->name);
+}
+
+struct err *pod_state_list(const struct pod_host *h, struct pod_state ***ret, size_t *ret_n)
+{
+	auto_fd int dir = -1;
+	auto_strv char **names = NULL;
+	size_t n = 0;
+
+	TRY(fd_openat(h->run_dir, "pods", O_RDONLY | O_DIRECTORY, &dir));
+	TRY(fd_list(dir, &names));
+	struct pod_state **list = mem_alloc((strv_len(names) + 1) * sizeof(struct pod_state *));
+
+	for (char **name = names; name && *name; name++) {
+		auto_err struct err *e = pod_state_read(h, *name, &list[n]);
+
+		n += !e;
+	}
+	qsort(list, n, sizeof(struct pod_state *), by_name);
+	*ret = list;
+	*ret_n = n;
+	return NULL;
+}

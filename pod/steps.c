@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pod/steps.c - what each step of a plan does, and how all of them are undone. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "pod/internal.h"
+
+typedef struct err *do_fn(struct pod *p, const struct pod_step *s, bool *ret_done);
+
+static struct err *do_volume(struct pod *p, const struct pod_step *s, bool *ret_done)
+{
+	auto_free char *path = NULL;
+
+	*ret_done = true;
+	if (s->external && !image_volume_exists(p->host->root, s->volume))
+		return compose_err(s->place,
+				   "the external volume '%s' does not exist in %s/volumes",
+				   s->volume, p->host->root);
+	return image_volume_ensure(p->host->root, s->volume, s->labels, &path);
+}
+
+static struct err *do_lease(struct pod *p, const struct pod_step *s, bool *ret_done)
+{
+	(void)s;
+	*ret_done = true;
+	return netns_new(p->host->run, p->plan->name, &p->net);
+}
+
+static struct err *do_publish(struct pod *p, const struct pod_step *s, bool *ret_done)
+{
+	size_t size = p->plan->n_ports * sizeof(*p->ports);
+
+	(void)s;
+	*ret_done = true;
+	p->ports = mem_alloc(size);
+	if (size)
+		memcpy(p->ports, p->plan->ports, size);
+	return netns_publish(p->net, p->ports, p->plan->n_ports);
+}
+
+static struct err *do_cgroup(struct pod *p, const struct pod_step *s, bool *ret_done)
+{
+	static const struct cgroupfs_limits none;
+	auto_free char *pause = mem_printf("%s/slipway-pause", p->cgroup_path);
+
+	(void)s;
+	*ret_done = true;
+	TRY(cgroupfs_create(p->cgroups, p->cgroup_path, &none, &p->group));
+	return cgroupfs_create(p->cgroups, pause, &none, &p->pause_group);
+}
+
+static void on_pause_event(void *arg)
+{
+	struct pod *p = arg;
+
+	watch_free(p->on_pause);
+	p->on_pause = NULL;
+	if (!p->finished)
+		pod_fail(p, err_new(EPIPE, "the pod's init was killed, and the pod with it"));
+}
+
+static struct err *do_pause(struct pod *p, const struct pod_step *s, bool *ret_done)
+{
+	size_t max = p->plan->n_ports + 4, n = 0;
+	auto_free int *keep = mem_alloc(max * sizeof(int));
+
+	(void)s;
+	*ret_done = true;
+	keep[n++] = p->lock;
+	if (p->net)
+		n += netns_fds(p->net, keep + n, max - n);
+	TRY(pause_start(p->pause_group, p->plan->network != POD_NETWORK_HOST, keep, n, &p->pause));
+	p->on_pause = loop_readable(p->loop, p->pause.pidfd, on_pause_event, p);
+	return NULL;
+}
+
+static struct err *do_network(struct pod *p, const struct pod_step *s, bool *ret_done)
+{
+	(void)s;
+	*ret_done = true;
+	return p->net ? netns_connect(p->net, p->pause.pid, p->pause.netns)
+		      : netns_loopback(p->pause.netns);
+}
+
+static struct err *do_create(struct pod *p, const struct pod_step *s, bool *ret_done)
+{
+	*ret_done = true;
+	return container_create(p, &p->containers[s->container]);
+}
+
+/* A dependency that can no longer come true ends the waiting, with an error or, when it was optional, a warning. */
+static struct err *hopeless(const struct pod_step *s, bool *ret_done, struct err *take_e)
+{
+	if (s->required)
+		return take_e;
+	log_warn("%s; it is not required", err_text(take_e));
+	err_free(take_e);
+	*ret_done = true;
+	return NULL;
+}
+
+static struct err *do_wait(struct pod *p, const struct pod_step *s, bool *ret_done)
+{
+	const struct container *on = &p->containers[s->on];
+	const char *name = on->plan->service->name;
+	bool over = on->state == CONTAINER_EXITED;
+
+	if (s->condition == COMPOSE_STARTED)
+		*ret_done =
+			on->state == CONTAINER_RUNNING || on->state == CONTAINER_RESTARTING || over;
+	else if (s->condition == COMPOSE_HEALTHY)
+		*ret_done = on->health == HEALTH_HEALTHY;
+	else
+		*ret_done = over && on->exit_code == 0;
+	if (*ret_done)
+		return NULL;
+	if (s->condition == COMPOSE_HEALTHY && on->health == HEALTH_UNHEALTHY)
+		return hopeless(s, ret_done,
+				compose_err(s->place,
+					    "dependency failed to start: service %s is unhealthy",
+					    name));
+	if (over && s->condition == COMPOSE_HEALTHY)
+		return hopeless(s, ret_done,
+				compose_err(s->place,
+					    "dependency failed to start: service %s exited (%d)",
+					    name, on->exit_code));
+	if (over)
+		return hopeless(s, ret_done,
+				compose_err(s->place,
+					    "service %s did not complete successfully: exit %d",
+					    name, on->exit_code));
+	return NULL;
+}
+
+static struct err *do_start(struct pod *p, const struct pod_step *s, bool *ret_done)
+{
+	struct container *c = &p->containers[s->container];
+
+	if (c->state == CONTAINER_CREATED)
+		TRY(container_start(c));
+	*ret_done = c->state > CONTAINER_STARTING;
+	return NULL;
+}
+
+static do_fn *const doers[] = {
+	[STEP_VOLUME] = do_volume, [STEP_LEASE] = do_lease, [STEP_PUBLISH] = do_publish,
+	[STEP_CGROUP] = do_cgroup, [STEP_PAUSE] = do_pause, [STEP_NETWORK] = do_network,
+	[STEP_CREATE] = do_create, [STEP_WAIT] = do_wait,   [STEP_START] = do_start,
+};
+
+struct err *step_do(struct pod *p, const struct pod_step *s, bool *ret_done)
+{
+	return doers[s->kind](p, s, ret_done);
+}
+
+/* ---- undoing, backwards: everything that was done, whether all of it or a part ---- */
+
+/* Directories just emptied make the next creations on ext4 slow: they go aside, and gc removes them. */
+static void put_aside(const struct pod *p)
+{
+	auto_free char *from = state_data(p->host, p->plan->name, "rootfs");
+	auto_free char *trash = mem_printf("%s/trash", p->host->root);
+	auto_free char *to = mem_printf("%s/%s-%d-%llu", trash, p->plan->name, getpid(),
+					(unsigned long long)proc_now_ms());
+
+	if (access(from, F_OK) < 0)
+		return;
+	err_ignore(fd_mkdirs(AT_FDCWD, trash, 0700));
+	if (rename(from, to) < 0)
+		log_warn("put %s aside: %m", from);
+}
+
+void steps_undo(struct pod *p)
+{
+	for (size_t i = 0; i < p->plan->n_containers; i++)
+		container_kill(&p->containers[i], SIGKILL);
+	watch_free(p->on_pause);
+	p->on_pause = NULL;
+	pause_clear(&p->pause); /* all processes, the network, ports, rules and the lease */
+	for (size_t i = 0; i < p->plan->n_containers; i++) {
+		struct container *c = &p->containers[i];
+		struct proc_exit how;
+
+		if (c->process.pidfd >= 0 && !container_is_dead(c))
+			err_ignore(proc_wait(c->process.pidfd, &how));
+		if (!container_is_dead(c))
+			c->state = CONTAINER_EXITED;
+	}
+	netns_free(steal(&p->net));
+	for (size_t i = 0; i < p->plan->n_containers; i++)
+		err_ignore(cgroupfs_destroy(steal(&p->containers[i].group), CGROUP_WAIT));
+	err_ignore(cgroupfs_destroy(steal(&p->pause_group), CGROUP_WAIT));
+	err_ignore(cgroupfs_destroy(steal(&p->group), CGROUP_WAIT));
+	put_aside(p);
+}

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pod/supervise.c - the supervisor: runs the steps as they become possible, then keeps the pod.
+ *
+ * Everything happens in pod_advance(), which is called after each event: steps
+ * whose predecessors are done are done; a stopping pod's services are stopped
+ * once nothing that depends on them is left. There is no other order anywhere.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "pod/internal.h"
+
+void pod_event(struct pod *p, const struct container *c, const char *fmt, ...)
+{
+	const struct pod_watcher *w = &p->options->watcher;
+	va_list ap;
+
+	va_start(ap, fmt);
+	auto_free char *what = mem_vprintf(fmt, ap);
+	va_end(ap);
+	p->dirty = true;
+	log_debug("%s: %s", c->plan->name, what);
+	if (w->on_event)
+		w->on_event(w->ctx, c->plan->name, what);
+}
+
+void pod_fail(struct pod *p, struct err *take_e)
+{
+	if (p->failure) {
+		log_debug("after the first failure: %s", err_text(take_e));
+		err_free(take_e);
+	} else {
+		p->failure = take_e;
+	}
+	p->stopping = true;
+	loop_stop(p->loop);
+}
+
+/* ---- steps ---- */
+
+static bool possible(const struct pod *p, size_t i)
+{
+	const struct pod_step *s = &p->plan->steps[i];
+
+	for (size_t k = 0; k < s->n_after; k++)
+		if (p->steps[s->after[k]] != STEP_DONE)
+			return false;
+	return true;
+}
+
+/* Goes over the steps until nothing more becomes possible; false when one failed. */
+static bool run_steps(struct pod *p, bool *ret_all)
+{
+	bool more = true;
+
+	while (more) {
+		more = false;
+		*ret_all = true;
+		for (size_t i = 0; i < p->plan->n_steps; i++) {
+			bool done = false;
+
+			if (p->steps[i] == STEP_DONE)
+				continue;
+			if (!possible(p, i)) {
+				*ret_all = false;
+				continue;
+			}
+			struct err *e = step_do(p, &p->plan->steps[i], &done);
+
+			if (e) {
+				pod_fail(p, e);
+				return false;
+			}
+			p->steps[i] = done ? STEP_DONE : STEP_ACTIVE;
+			more |= done;
+			*ret_all &= done;
+		}
+	}
+	return true;
+}
+
+/* Whether 'up --wait' may return: healthy where that is known, done where that was the point. */
+static bool settled(const struct pod *p)
+{
+	for (size_t i = 0; i < p->plan->n_containers && p->options->wait; i++) {
+		const struct container *c = &p->containers[i];
+
+		if (c->plan->health.test && c->health == HEALTH_STARTING &&
+		    c->state == CONTAINER_RUNNING)
+			return false;
+	}
+	return true;
+}
+
+static struct err *unsettled(const struct pod *p)
+{
+	for (size_t i = 0; i < p->plan->n_containers && p->options->wait; i++) {
+		const struct container *c = &p->containers[i];
+
+		if (c->health == HEALTH_UNHEALTHY)
+			return err_new(EIO, "service %s is unhealthy", c->plan->service->name);
+		if (c->state == CONTAINER_EXITED && c->exit_code)
+			return err_new(EIO, "service %s exited (%d)", c->plan->service->name,
+				       c->exit_code);
+	}
+	return NULL;
+}
+
+static void check_up(struct pod *p, bool all)
+{
+	struct err *e;
+
+	if (p->up || !all || !settled(p))
+		return;
+	e = unsettled(p);
+	if (e) {
+		pod_fail(p, e);
+		return;
+	}
+	p->up = true;
+	state_write(p);
+	if (p->options->watcher.on_up)
+		p->options->watcher.on_up(p->options->watcher.ctx);
+}
+
+/* ---- stopping ---- */
+
+/* Whether somebody who is still there depends on @index. */
+static bool needed(const struct pod *p, size_t index)
+{
+	const char *name = p->plan->containers[index].service->name;
+
+	for (size_t i = 0; i < p->plan->n_containers; i++) {
+		const struct compose_depends *d = &p->plan->containers[i].service->depends_on;
+
+		if (container_is_dead(&p->containers[i]))
+			continue;
+		for (size_t k = 0; k < d->n; k++)
+			if (strcmp(d->items[k].service, name) == 0)
+				return true;
+	}
+	return false;
+}
+
+static void stop_some(struct pod *p)
+{
+	for (size_t i = 0; i < p->plan->n_containers; i++)
+		if (p->killing)
+			container_kill(&p->containers[i], SIGKILL);
+		else if (!needed(p, i))
+			container_stop(&p->containers[i], p->options->stop_timeout);
+}
+
+static bool all_dead(const struct pod *p)
+{
+	for (size_t i = 0; i < p->plan->n_containers; i++)
+		if (!container_is_dead(&p->containers[i]))
+			return false;
+	return true;
+}
+
+void pod_stop(struct pod *p)
+{
+	p->stopping = true;
+	pod_advance(p);
+}
+
+static int first_bad_exit(const struct pod *p)
+{
+	for (size_t i = 0; i < p->plan->n_containers; i++)
+		if (p->containers[i].exit_code)
+			return p->containers[i].exit_code;
+	return 0;
+}
+
+void pod_advance(struct pod *p)
+{
+	bool all = false;
+
+	if (p->failure || p->finished)
+		return;
+	if (!p->stopping) {
+		if (!run_steps(p, &all))
+			return;
+		check_up(p, all);
+		if (p->failure)
+			return;
+	} else {
+		stop_some(p);
+	}
+	control_advance(p);
+	if (all_dead(p) && (p->up || p->stopping)) {
+		if (!p->stopping)
+			p->exit_code = first_bad_exit(p);
+		loop_stop(p->loop);
+		return;
+	}
+	if (p->dirty && p->up)
+		state_write(p);
+}
+
+/* ---- from start to end ---- */
+
+static void on_signal(void *arg)
+{
+	struct pod *p = arg;
+
+	p->interrupted = true;
+	if (p->signals++ > 0)
+		p->killing = true;
+	pod_stop(p);
+}
+
+static void on_hangup(void *arg)
+{
+	(void)arg; /* a terminal that goes away does not take the pod along */
+}
+
+static struct err *lock_pod(struct pod *p)
+{
+	auto_free char *dir = state_path(p->host, p->plan->name, NULL);
+	auto_free char *path = state_path(p->host, p->plan->name, "lock");
+
+	TRY(fd_mkdirs(AT_FDCWD, dir, 0700));
+	struct err *e = fd_lock(AT_FDCWD, path, LOCK_EX | LOCK_NB, &p->lock);
+
+	if (err_code(e) == EWOULDBLOCK) {
+		err_free(e);
+		return err_new(EBUSY, "pod %s is already running", p->plan->name);
+	}
+	return e;
+}
+
+static struct err *open_pod(struct pod *p)
+{
+	TRY(lock_pod(p));
+	TRY(cgroupfs_open(&p->cgroups));
+	p->cgroup_path = mem_printf("%s/%s", p->host->cgroup_parent, p->plan->name);
+	TRY(fd_openat(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY, &p->own_pidns));
+	TRY(loop_new(&p->loop));
+	p->containers = mem_alloc(p->plan->n_containers * sizeof(*p->containers));
+	p->steps = mem_alloc(p->plan->n_steps * sizeof(*p->steps));
+	for (size_t i = 0; i < p->plan->n_containers; i++)
+		p->containers[i] = (struct container) { .pod = p,
+							.plan = &p->plan->containers[i],
+							.probe_output = -1,
+							.tty = -1,
+							.process = { 0, -1, -1 },
+							.probe = { 0, -1, -1 },
+							.output = { { .fd = -1 }, { .fd = -1 } } };
+	if (p->options->quit_signals) {
+		p->on_int = loop_signal(p->loop, SIGINT, on_signal, p);
+		p->on_term = loop_signal(p->loop, SIGTERM, on_signal, p);
+		p->on_hup = loop_signal(p->loop, SIGHUP, on_hangup, p);
+	}
+	(void)signal(SIGPIPE, SIG_IGN);
+	return control_open(p);
+}
+
+static void close_pod(struct pod *p)
+{
+	control_close(p);
+	for (size_t i = 0; p->containers && i < p->plan->n_containers; i++)
+		container_release(&p->containers[i]);
+	watch_free(p->on_int);
+	watch_free(p->on_term);
+	watch_free(p->on_hup);
+	loop_free(p->loop);
+	cgroupfs_host_free(p->cgroups);
+	free(p->cgroup_path);
+	free(p->containers);
+	free(p->steps);
+	free(p->ports);
+	fd_cleanup(&p->own_pidns);
+	fd_cleanup(&p->lock);
+}
+
+/* A pod that never came up leaves nothing, not even a directory. */
+static void forget_pod(const struct pod *p)
+{
+	auto_free char *run = state_path(p->host, p->plan->name, NULL);
+	auto_free char *data = state_data(p->host, p->plan->name, NULL);
+
+	err_ignore(fd_remove_tree(AT_FDCWD, data));
+	err_ignore(fd_remove_tree(AT_FDCWD, run));
+}
+
+static void run_loop(struct pod *p)
+{
+	pod_advance(p);
+	if (!p->failure && !(all_dead(p) && (p->up || p->stopping))) {
+		struct err *e = loop_run(p->loop);
+
+		if (e)
+			pod_fail(p, e);
+	}
+}
+
+struct err *pod_run(const struct pod_plan *plan, const struct pod_host *h,
+		    const struct pod_run_options *o, struct pod_result *ret)
+{
+	struct pod p = { .plan = plan,
+			 .host = h,
+			 .options = o,
+			 .lock = -1,
+			 .own_pidns = -1,
+			 .control = -1,
+			 .pause = { 0, -1, -1, -1, -1 } };
+	struct err *e = open_pod(&p);
+
+	if (!e) {
+		run_loop(&p);
+		e = steal(&p.failure);
+		p.finished = true;
+		steps_undo(&p);
+		if (p.up)
+			state_write(&p);
+		else
+			forget_pod(&p);
+		control_advance(&p);
+		*ret = (struct pod_result) { .exit_code = p.exit_code,
+					     .interrupted = p.interrupted };
+	}
+	close_pod(&p);
+	return e;
+}
