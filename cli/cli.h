@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/cli.h - commands as a table, options as tables, and what they share. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "compose/compose.h"
+#include "image/image.h"
+#include "pod/pod.h"
+
+/* ---- options: opt.c ---- */
+
+enum opt_kind { OPT_FLAG, OPT_OFF, OPT_TEXT, OPT_TEXTS, OPT_SECONDS };
+
+struct opt {
+	char letter; /* 0: none */
+	const char *name;
+	enum opt_kind kind;
+	const char *arg; /* how the help calls the value */
+	size_t offset; /* bool (OFF clears it), const char *, char ** or int64_t in milliseconds */
+	const char *help;
+};
+
+/* Fills @values; *ret_first is the first operand. Stops there when @stop is set. */
+struct err *opt_parse(const struct opt *table, int argc, char **argv, bool stop, void *values,
+		      int *ret_first) must_check;
+void opt_help(const struct opt *table, FILE *out);
+
+/* ---- commands ---- */
+
+struct cli {
+	char **files, **profiles, **env_files; /* global options */
+	const char *name, *project_dir, *progress, *log_level, *log_format;
+	bool debug;
+	struct pod_host *host;
+	struct compose_project *project;
+};
+
+struct command {
+	const char *name;
+	const char *operands;
+	const char *help;
+	const struct opt *options;
+	bool stop_at_operand; /* what follows belongs to somebody else */
+	/* *ret_code is the exit code on success. */
+	struct err *(*run)(struct cli *c, const void *values, char **operands, int *ret_code);
+};
+
+extern const struct command commands[]; /* ends with a NULL name */
+
+/* Exit codes as docker's. */
+enum { EXIT_USAGE = 1, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127, EXIT_INTERRUPTED = 130 };
+
+/* Loads the project once; @services: NULL for all. Warnings are printed when @warn. */
+struct err *cli_project(struct cli *c, char *const *services, bool warn) must_check;
+/* The project's name, from options or the file. Borrowed from @c. */
+struct err *cli_name(struct cli *c, const char **ret) must_check;
+struct err *cli_host(struct cli *c) must_check;
+/* The images of the project's services in its order, pulled where the policy says so. */
+struct err *cli_images(struct cli *c, const char *policy, bool quiet,
+		       struct image ***ret) must_check;
+void cli_images_free(const struct cli *c, struct image **images);
+
+struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_down(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_stop(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_start(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_restart(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_kill(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_ps(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_ls(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_images(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_logs(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_exec(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_config(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_plan(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_pull(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_gc(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_check(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_doctor(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_version(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_rmi(struct cli *c, const void *values, char **operands, int *ret_code);
+
+extern const struct opt up_options[], down_options[], stop_options[], kill_options[], ps_options[],
+	ls_options[], images_options[], logs_options[], exec_options[], config_options[],
+	plan_options[], pull_options[], gc_options[], check_options[], doctor_options[],
+	version_options[], no_options[];
+
+/* ---- output: table.c ---- */
+
+/* A table of text, columns aligned; NULL-terminated headings. */
+struct table;
+struct table *table_new(const char *const *headings) must_check;
+void table_row(struct table *t, const char *const *cells);
+void table_print(struct table *take_t, FILE *out);
+
+/* "3 minutes", for "Up 3 minutes"; since an RFC 3339 time. The caller's. */
+char *text_since(const char *time) must_check;
+char *text_bytes(int64_t bytes) must_check;
+bool use_colour(FILE *out);
+
+enum list_format { LIST_TABLE, LIST_JSON };
+struct err *list_format_parse(const char *text, enum list_format *ret) must_check;

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/inout.c - logs and exec. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/cli.h"
+
+/* ---- logs ---- */
+
+struct logs_values {
+	bool follow, timestamps, no_prefix, no_colour;
+	const char *tail;
+};
+#define V(f) offsetof(struct logs_values, f)
+const struct opt logs_options[] = {
+	{ 'f', "follow", OPT_FLAG, NULL, V(follow), "go on until the pod ends" },
+	{ 'n', "tail", OPT_TEXT, "LINES", V(tail), "only the last lines of each service; all" },
+	{ 't', "timestamps", OPT_FLAG, NULL, V(timestamps), "when each line was written" },
+	{ 0, "no-log-prefix", OPT_FLAG, NULL, V(no_prefix), "without the service's name" },
+	{ 0, "no-color", OPT_FLAG, NULL, V(no_colour), "no colours" },
+	{ 0 },
+};
+#undef V
+
+struct log_screen {
+	const struct logs_values *v;
+	size_t width;
+	bool colour;
+	const struct pod_state *state;
+};
+
+static bool show_line(void *ctx, const char *service, enum pod_stream stream, const char *time,
+		      const char *line, size_t len)
+{
+	static const int colours[] = { 36, 33, 32, 35, 34, 96, 93, 92, 95, 94 };
+	const struct log_screen *s = ctx;
+	FILE *out = stream == POD_STDERR ? stderr : stdout;
+	const struct pod_service_state *v = pod_state_find(s->state, service);
+	auto_free char *name = mem_printf("%s-1", service);
+
+	if (!s->v->no_prefix && s->colour)
+		fprintf(out, "\033[%dm%-*s  | \033[0m",
+			colours[(size_t)(v - s->state->services) % ARRAY_LEN(colours)],
+			(int)s->width, name);
+	else if (!s->v->no_prefix)
+		fprintf(out, "%-*s  | ", (int)s->width, name);
+	if (s->v->timestamps)
+		fprintf(out, "%s ", time);
+	fwrite(line, 1, len, out);
+	if (len == 0 || line[len - 1] != '\n')
+		fputc('\n', out);
+	return fflush(out) == 0;
+}
+
+struct err *cmd_logs(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	const struct logs_values *v = values;
+	auto_pod_state struct pod_state *state = NULL;
+	struct log_screen screen = { .v = v, .colour = !v->no_colour && use_colour(stdout) };
+	struct pod_logs l = { .services = operands,
+			      .follow = v->follow,
+			      .tail = -1,
+			      .ctx = &screen,
+			      .on_line = show_line };
+	const char *name = NULL;
+
+	(void)ret_code;
+	if (v->tail && strcmp(v->tail, "all") != 0)
+		TRY(err_wrap(str_number(v->tail, 0, INT32_MAX, &l.tail), "--tail"));
+	TRY(cli_name(c, &name));
+	TRY(cli_host(c));
+	TRY(pod_state_read(c->host, name, &state));
+	screen.state = state;
+	for (size_t i = 0; i < state->n_services; i++)
+		if (strlen(state->services[i].service) + 2 > screen.width)
+			screen.width = strlen(state->services[i].service) + 2;
+	return pod_logs(c->host, name, &l);
+}
+
+/* ---- exec ---- */
+
+struct exec_values {
+	bool no_tty, tty, interactive, detach;
+	char **env;
+	const char *user, *cwd, *index;
+};
+#define V(f) offsetof(struct exec_values, f)
+const struct opt exec_options[] = {
+	{ 'T', "no-TTY", OPT_FLAG, NULL, V(no_tty), "no terminal" },
+	{ 't', "tty", OPT_FLAG, NULL, V(tty),
+	  "a terminal; the default where standard input is one" },
+	{ 'i', "interactive", OPT_FLAG, NULL, V(interactive),
+	  "standard input is passed on; always on" },
+	{ 'd', "detach", OPT_FLAG, NULL, V(detach), "do not wait for the command" },
+	{ 'e', "env", OPT_TEXTS, "NAME=VALUE", V(env), "set a variable" },
+	{ 'u', "user", OPT_TEXT, "USER[:GROUP]", V(user), "run as another user" },
+	{ 'w', "workdir", OPT_TEXT, "DIR", V(cwd), "run in another directory" },
+	{ 0, "index", OPT_TEXT, "N", V(index), "which instance; there is one" },
+	{ 0 },
+};
+#undef V
+
+struct err *cmd_exec(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	const struct exec_values *v = values;
+	const char *name = NULL;
+
+	if (!operands[0] || !operands[1])
+		return err_new(EINVAL, "exec: a service and a command are needed");
+	if (v->index && strcmp(v->index, "1") != 0)
+		return err_new(EINVAL, "exec: --index %s: a service has one instance", v->index);
+	if (v->tty && !isatty(STDIN_FILENO))
+		return err_new(ENOTTY, "exec: -t: standard input is not a terminal");
+	for (char **e = v->env; e && *e; e++)
+		if (!strchr(*e, '='))
+			return err_new(EINVAL, "exec: -e %s: is not NAME=VALUE", *e);
+	struct pod_exec e = { .service = operands[0],
+			      .argv = operands + 1,
+			      .env = v->env,
+			      .cwd = v->cwd,
+			      .user = v->user,
+			      .tty = !v->no_tty && !v->detach && isatty(STDIN_FILENO) &&
+				     isatty(STDOUT_FILENO),
+			      .interactive = true,
+			      .detach = v->detach };
+
+	TRY(cli_name(c, &name));
+	TRY(cli_host(c));
+	struct err *error = pod_exec(c->host, name, &e, ret_code);
+
+	if (err_code(error) == ENOENT && strstr(err_text(error), "exec: "))
+		*ret_code = EXIT_NOT_FOUND;
+	else if (err_code(error) == EACCES && strstr(err_text(error), "exec: "))
+		*ret_code = EXIT_NOT_EXECUTABLE;
+	else if (error)
+		*ret_code = EXIT_USAGE;
+	return error;
+}

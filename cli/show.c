@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/show.c - config, plan, pull, gc, check, doctor and version. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/cli.h"
+
+enum { LEAK_WAIT = 1500 /* milliseconds */ };
+
+/* ---- config ---- */
+
+struct config_values {
+	const char *format, *output;
+	bool quiet, services, volumes, images, profiles, reference;
+};
+#define V(f) offsetof(struct config_values, f)
+const struct opt config_options[] = {
+	{ 0, "format", OPT_TEXT, "FORMAT", V(format), "yaml or json" },
+	{ 'q', "quiet", OPT_FLAG, NULL, V(quiet), "only check" },
+	{ 'o', "output", OPT_TEXT, "FILE", V(output), "write to a file" },
+	{ 0, "services", OPT_FLAG, NULL, V(services), "names of the services" },
+	{ 0, "volumes", OPT_FLAG, NULL, V(volumes), "names of the volumes" },
+	{ 0, "images", OPT_FLAG, NULL, V(images), "references of the images" },
+	{ 0, "profiles", OPT_FLAG, NULL, V(profiles), "names of the profiles" },
+	{ 0, "reference", OPT_FLAG, NULL, V(reference),
+	  "the attributes slipway knows, as Markdown" },
+	{ 0 },
+};
+#undef V
+
+static int by_text(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static void print_profiles(const struct compose_project *p, FILE *out)
+{
+	auto_strv char **all = NULL;
+
+	for (size_t i = 0; i < p->n_services; i++)
+		for (char **n = p->services[i].profiles; n && *n; n++)
+			if (!strv_has(all, *n))
+				strv_add(&all, mem_strdup(*n));
+	if (all)
+		qsort(all, strv_len(all), sizeof(*all), by_text);
+	for (char **n = all; n && *n; n++)
+		fprintf(out, "%s\n", *n);
+}
+
+static struct err *print_config(const struct compose_project *p, const struct config_values *v,
+				enum compose_format format, FILE *out)
+{
+	bool names = v->services || v->volumes || v->images || v->profiles;
+
+	for (size_t i = 0; v->services && i < p->n_services; i++)
+		fprintf(out, "%s\n", p->services[i].name);
+	for (size_t i = 0; v->volumes && i < p->n_volumes; i++)
+		fprintf(out, "%s\n", p->volumes[i].key);
+	for (size_t i = 0; v->images && i < p->n_services; i++)
+		fprintf(out, "%s\n", p->services[i].image);
+	if (v->profiles)
+		print_profiles(p, out);
+	return names || v->quiet ? NULL : compose_print(p, format, out);
+}
+
+struct err *cmd_config(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	const struct config_values *v = values;
+	bool json = str_eq(v->format, "json");
+
+	(void)ret_code;
+	if (v->reference) {
+		compose_print_reference(stdout);
+		return NULL;
+	}
+	if (v->format && !json && strcmp(v->format, "yaml") != 0)
+		return err_new(EINVAL, "--format: '%s' is not yaml or json", v->format);
+	if (v->profiles && !c->profiles) /* which there are does not depend on which are on */
+		strv_add(&c->profiles, mem_strdup("*"));
+	TRY(cli_project(c, operands, true));
+	FILE *out = v->output ? fopen(v->output, "we") : stdout;
+
+	if (!out)
+		return err_errno("write %s", v->output);
+	struct err *e = print_config(c->project, v, json ? COMPOSE_JSON : COMPOSE_YAML, out);
+
+	if (v->output && fclose(out) != 0 && !e)
+		e = err_errno("write %s", v->output);
+	return e;
+}
+
+/* ---- plan ---- */
+
+struct plan_values {
+	const char *format, *pull;
+};
+#define V(f) offsetof(struct plan_values, f)
+const struct opt plan_options[] = {
+	{ 0, "format", OPT_TEXT, "FORMAT", V(format), "text or json" },
+	{ 0, "pull", OPT_TEXT, "POLICY", V(pull), "always, missing or never" },
+	{ 0 },
+};
+#undef V
+
+struct err *cmd_plan(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	const struct plan_values *v = values;
+	auto_pod_plan struct pod_plan *plan = NULL;
+	auto_strv char **warnings = NULL;
+	struct image **images = NULL;
+
+	(void)ret_code;
+	if (v->format && strcmp(v->format, "text") != 0 && strcmp(v->format, "json") != 0)
+		return err_new(EINVAL, "--format: '%s' is not text or json", v->format);
+	TRY(cli_project(c, operands, true));
+	TRY(cli_images(c, v->pull, false, &images));
+	struct err *e = pod_plan(c->project, images, c->host, &plan, &warnings);
+
+	for (char **w = warnings; w && *w; w++)
+		log_warn("%s", *w);
+	if (!e && str_eq(v->format, "json")) {
+		auto_json json_t *j = pod_plan_json(plan);
+		auto_free char *text = json_text(j, 2);
+
+		puts(text);
+	} else if (!e) {
+		pod_plan_print(plan, stdout);
+	}
+	pod_plan_free(steal(&plan));
+	cli_images_free(c, images);
+	return e;
+}
+
+/* ---- pull, gc, check ---- */
+
+struct pull_values {
+	bool quiet;
+	const char *policy;
+};
+const struct opt pull_options[] = {
+	{ 'q', "quiet", OPT_FLAG, NULL, offsetof(struct pull_values, quiet), "no progress" },
+	{ 0, "policy", OPT_TEXT, "POLICY", offsetof(struct pull_values, policy),
+	  "always or missing; always" },
+	{ 0 },
+};
+
+struct err *cmd_pull(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	const struct pull_values *v = values;
+	struct image **images = NULL;
+
+	(void)ret_code;
+	TRY(cli_project(c, operands, true));
+	TRY(cli_images(c, v->policy ? v->policy : "always", v->quiet, &images));
+	cli_images_free(c, images);
+	return NULL;
+}
+
+struct gc_values {
+	bool dry_run;
+};
+const struct opt gc_options[] = {
+	{ 'n', "dry-run", OPT_FLAG, NULL, offsetof(struct gc_values, dry_run),
+	  "only tell what would be removed" },
+	{ 0 },
+};
+
+struct err *cmd_gc(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	const struct gc_values *v = values;
+	auto_strv char **removed = NULL;
+
+	(void)operands;
+	(void)ret_code;
+	TRY(cli_host(c));
+	TRY(pod_gc(c->host, v->dry_run, &removed));
+	for (char **r = removed; r && *r; r++)
+		printf("%s %s\n", v->dry_run ? "would remove" : "removed", *r);
+	return NULL;
+}
+
+struct check_values {
+	bool leaks;
+	const char *format;
+};
+const struct opt check_options[] = {
+	{ 0, "leaks", OPT_FLAG, NULL, offsetof(struct check_values, leaks),
+	  "processes, mounts, links, rules, groups and files without a living pod" },
+	{ 0, "format", OPT_TEXT, "FORMAT", offsetof(struct check_values, format), "table or json" },
+	{ 0 },
+};
+
+struct err *cmd_check(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	const struct check_values *v = values;
+	auto_strv char **leaks = NULL;
+	enum list_format format = LIST_TABLE;
+
+	(void)operands;
+	if (!v->leaks)
+		return err_new(EINVAL, "check: say what to look for; there is --leaks");
+	TRY(list_format_parse(v->format, &format));
+	TRY(cli_host(c));
+	TRY(pod_leaks(c->host, LEAK_WAIT, &leaks));
+	if (format == LIST_JSON) {
+		auto_json json_t *j = json_object();
+		json_t *list = json_array();
+
+		for (char **l = leaks; l && *l; l++)
+			json_array_append_new(list, json_string(*l));
+		json_object_set_new(j, "leaks", list);
+		auto_free char *text = json_text(j, 0);
+
+		puts(text);
+	} else {
+		for (char **l = leaks; l && *l; l++)
+			printf("leak: %s\n", *l);
+		if (!leaks)
+			puts("no leaks");
+	}
+	*ret_code = leaks ? 1 : 0;
+	return NULL;
+}
+
+/* ---- doctor ---- */
+
+struct doctor_values {
+	const char *format;
+};
+const struct opt doctor_options[] = {
+	{ 0, "format", OPT_TEXT, "FORMAT", offsetof(struct doctor_values, format),
+	  "table or json" },
+	{ 0 },
+};
+
+struct err *cmd_doctor(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	static const char *const headings[] = { "CHECK", "RESULT", "DETAIL", NULL };
+	struct pod_finding *findings = NULL;
+	enum list_format format = LIST_TABLE;
+	size_t n = 0;
+
+	(void)operands;
+	(void)ret_code;
+	TRY(list_format_parse(((const struct doctor_values *)values)->format, &format));
+	TRY(cli_host(c));
+	TRY(pod_doctor(c->host, &findings, &n));
+	struct table *t = format == LIST_TABLE ? table_new(headings) : NULL;
+	auto_json json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++) {
+		json_t *j = json_object();
+
+		json_put_str(j, "check", findings[i].what);
+		json_put_bool(j, "good", findings[i].good);
+		json_put_str(j, "detail", findings[i].detail);
+		json_array_append_new(list, j);
+		if (t)
+			table_row(t, (const char *const[]) { findings[i].what,
+							     findings[i].good ? "ok" : "lacking",
+							     findings[i].detail });
+		free(findings[i].detail);
+	}
+	free(findings);
+	if (t) {
+		table_print(t, stdout);
+	} else {
+		auto_free char *text = json_text(list, 2);
+
+		puts(text);
+	}
+	return NULL;
+}
+
+/* ---- version ---- */
+
+struct version_values {
+	bool brief;
+	const char *format;
+};
+const struct opt version_options[] = {
+	{ 0, "short", OPT_FLAG, NULL, offsetof(struct version_values, brief), "only the number" },
+	{ 'f', "format", OPT_TEXT, "FORMAT", offsetof(struct version_values, format),
+	  "pretty or json" },
+	{ 0 },
+};
+
+struct err *cmd_version(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	const struct version_values *v = values;
+
+	(void)c;
+	(void)operands;
+	(void)ret_code;
+	if (v->format && strcmp(v->format, "json") != 0 && strcmp(v->format, "pretty") != 0)
+		return err_new(EINVAL, "--format: '%s' is not pretty or json", v->format);
+	if (v->brief)
+		puts(SLIPWAY_VERSION);
+	else if (str_eq(v->format, "json"))
+		puts("{\"version\":\"" SLIPWAY_VERSION "\"}");
+	else
+		puts("slipway version " SLIPWAY_VERSION);
+	return NULL;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/table.c - tables on the terminal, by libsmartcols. */
+#include <errno.h>
+#include <libsmartcols/libsmartcols.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/cli.h"
+
+struct table {
+	struct libscols_table *t;
+	size_t columns;
+};
+
+struct table *table_new(const char *const *headings)
+{
+	struct table *t = mem_alloc(sizeof(*t));
+
+	scols_init_debug(0);
+	t->t = scols_new_table();
+	if (!t->t)
+		abort();
+	scols_table_enable_nowrap(t->t, 1);
+	scols_table_set_column_separator(t->t, "   ");
+	for (; headings[t->columns]; t->columns++)
+		scols_table_new_column(t->t, headings[t->columns], 0, SCOLS_FL_NOEXTREMES);
+	return t;
+}
+
+void table_row(struct table *t, const char *const *cells)
+{
+	struct libscols_line *line = scols_table_new_line(t->t, NULL);
+
+	for (size_t i = 0; i < t->columns; i++)
+		scols_line_set_data(line, i, cells[i]);
+}
+
+void table_print(struct table *take_t, FILE *out)
+{
+	scols_table_set_stream(take_t->t, out);
+	scols_table_enable_maxout(take_t->t, 0);
+	if (!isatty(fileno(out)))
+		scols_table_set_termforce(take_t->t, SCOLS_TERMFORCE_NEVER);
+	if (scols_table_get_nlines(take_t->t) ==
+	    0) { /* the library prints nothing then; a heading says what is missing */
+		for (size_t i = 0; i < take_t->columns; i++)
+			fprintf(out, "%s%s", i ? "   " : "",
+				scols_column_get_name(scols_table_get_column(take_t->t, i)));
+		fputc('\n', out);
+	} else {
+		scols_print_table(take_t->t);
+	}
+	scols_unref_table(take_t->t);
+	free(take_t);
+}
+
+char *text_since(const char *time_text)
+{
+	static const struct {
+		long seconds;
+		const char *name;
+	} units[] = { { 86400 * 7, "week" },
+		      { 86400, "day" },
+		      { 3600, "hour" },
+		      { 60, "minute" },
+		      { 1, "second" } };
+	struct tm tm = { 0 };
+	time_t then;
+
+	if (!time_text || !strptime(time_text, "%Y-%m-%dT%H:%M:%S", &tm))
+		return mem_strdup("unknown");
+	then = timegm(&tm);
+	long age = (long)(time(NULL) - then);
+
+	for (size_t i = 0; i < ARRAY_LEN(units); i++)
+		if (age >= units[i].seconds) {
+			long n = age / units[i].seconds;
+
+			return mem_printf("%ld %s%s", n, units[i].name, n == 1 ? "" : "s");
+		}
+	return mem_strdup("less than a second");
+}
+
+char *text_bytes(int64_t bytes)
+{
+	static const char *const units[] = { "B", "kB", "MB", "GB", "TB" };
+	double value = (double)bytes;
+	size_t u = 0;
+
+	while (value >= 1000 && u + 1 < ARRAY_LEN(units)) {
+		value /= 1000;
+		u++;
+	}
+	return mem_printf(u ? "%.1f%s" : "%.0f%s", value, units[u]);
+}
+
+bool use_colour(FILE *out)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return isatty(fileno(out)) && !(no && *no) && !(term && strcmp(term, "dumb") == 0);
+}
+
+struct err *list_format_parse(const char *text, enum list_format *ret)
+{
+	if (!text || strcmp(text, "table") == 0)
+		*ret = LIST_TABLE;
+	else if (strcmp(text, "json") == 0)
+		*ret = LIST_JSON;
+	else
+		return err_new(EINVAL, "--format: '%s' is not table or json", text);
+	return NULL;
+}
