@@ -1,0 +1,327 @@
+# SPDX-License-Identifier: Apache-2.0
+"""bench/tools.py - what bench/run measures; the groups of measurements are the methods.
+
+A method measures once and returns {metric: microseconds}. start() is called once, before all;
+stop() after each group; close(), where there is one, at the end.
+"""
+
+import os
+import signal
+import subprocess
+import time
+
+import bundle
+from place import REPO, Skip, find, write
+
+PORT = 5000  # of the registry; the network is ours alone
+
+
+def since(start, *times):
+    """In microseconds."""
+    return [(t - start) / 1000 for t in times]
+
+
+class Tool:
+    def start(self):
+        """Finds out whether it can be measured here: raises Skip if not."""
+
+    def stop(self):
+        """Ends what a group of measurements has kept running."""
+
+    def close(self):
+        """Ends what start() has started."""
+
+
+class Limit(Tool):
+    name = "limit"
+    plain = True  # the rootfs as it is, as in a bundle
+
+    def __init__(self, bench):
+        self.bench = bench
+        self.held = None
+
+    def stop(self):
+        if self.held:
+            os.kill(self.held_init(), signal.SIGTERM)
+            self.held.wait()
+            self.held = None
+
+    def held_init(self):
+        with open(f"/proc/{self.held.pid}/task/{self.held.pid}/children", encoding="utf-8") as f:
+            return int(f.read())
+
+    def command(self, *args, group=None):
+        group = group or self.bench.groups.unified()
+        return [self.bench.path("limit"), *(["-g", group] if group else []), "-k",
+                "-t", self.bench.path("uppers"), "-b", self.bench.shared + ":/bench", *args]
+
+    def measure(self, *args, **kwargs):
+        start, end, output = self.bench.clock(*self.command(*args, **kwargs))
+        said = dict(pair.split("=") for pair in output.split())
+        late = (int(said["start_ns"]) - start) / 1000  # from exec to main()
+        times = {k[:-3]: float(v) for k, v in said.items() if k.endswith("_us")}
+        if said.get("published") == "0":
+            self.bench.note("the limit publishes no port: this kernel has no nftables NAT")
+        return times, late, (end - start) / 1000
+
+    def run(self):
+        times, late, end = self.measure(*(["-p"] if self.plain else []), "run", self.bench.rootfs,
+                                        "/bench/stamp")
+        return {"first": times["first"] + late, "exit": end}
+
+    def exec(self):
+        unified = self.bench.groups.unified()
+        if not self.held:
+            self.held = subprocess.Popen(
+                self.command("run", self.bench.rootfs, "/bench/stamp", "--stay", "/bench/first"),
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            self.bench.first()
+        group = unified and f"{unified}/limit.{self.held.pid}"
+        times, late, end = self.measure("exec", str(self.held_init()), self.bench.rootfs,
+                                        "/bench/stamp", group=group)
+        return {"first": times["first"] + late, "exit": end}
+
+    def pod(self, count):
+        times, late, _ = self.measure("pod", str(count), self.bench.rootfs, "/bench/stamp",
+                                      "--stay")
+        # `up -d` is to return once all are running, so the limit for that is the last exec
+        return {"first": times["first"] + late, "exit": times["first"] + late,
+                "down": times["down"], "gone": times["gone"]}
+
+    def up(self):
+        return self.pod(1)
+
+    def up3(self):
+        return self.pod(3)
+
+    def up10(self):
+        return self.pod(10)
+
+
+class LimitOverlay(Limit):
+    name = "overlay"  # the limit, with an overlay over the rootfs; in pods it always has one
+    plain = False
+    exec = pod = up = up3 = up10 = None
+
+
+class Oci(Tool):
+    """A runtime of the OCI command line, given a bundle."""
+
+    def __init__(self, bench, name):
+        self.bench = bench
+        self.name = name
+        self.count = 0
+        self.held = None
+        self.base = []
+        self.env = None
+
+    def start(self):
+        program = find(self.name)
+        b = self.bench
+        if self.name == "crun":
+            b.mount_hugetlb()
+        if self.name == "slipway-oci":
+            self.base = [program]
+            self.env = {**os.environ, "SLIPWAY_ROOT": b.path("oci-root"),
+                        "SLIPWAY_RUN": "/run/oci"}
+        else:
+            self.base = [program, "--root", "/run/" + self.name]
+        if not b.profile:
+            b.note("no seccomp.json of Docker's: the OCI runtimes run without a filter, which is "
+                   "half of their work; the limit, podman and docker have one")
+        for kind, args in (("once", ["/bench/stamp", "/bench/first"]),
+                           ("stay", ["/bench/stamp", "--stay", "/bench/first"])):
+            path = b.path(f"{self.name}-{kind}")
+            bundle.make_bundle(path, b.rootfs, args, [(b.shared, "/bench")], b.profile)
+            bundle.set_group(path, f"/{b.groups.name}/{self.name}-{kind}")
+
+    def stop(self):
+        if self.held:
+            self.bench.quiet(*self.base, "delete", "--force", self.held, env=self.env)
+            self.held = None
+
+    def run(self):
+        self.count += 1
+        start, end, _ = self.bench.clock(*self.base, "run", "-b",
+                                         self.bench.path(self.name + "-once"),
+                                         f"{self.name}-{self.count}", env=self.env)
+        return dict(zip(("first", "exit"), since(start, self.bench.first(), end)))
+
+    def exec(self):
+        if not self.held:
+            self.bench.clock(*self.base, "run", "-d", "-b", self.bench.path(self.name + "-stay"),
+                             self.name + "-held", env=self.env)
+            self.held = self.name + "-held"
+            self.bench.first()
+        start, end, _ = self.bench.clock(*self.base, "exec", self.held, "/bench/stamp",
+                                         "/bench/first", env=self.env)
+        return dict(zip(("first", "exit"), since(start, self.bench.first(), end)))
+
+
+class Slipway(Tool):
+    name = "slipway"
+
+    def __init__(self, bench):
+        self.bench = bench
+        self.held = False
+        self.program = None
+        self.env = None
+
+    def start(self):
+        b = self.bench
+        self.program = find("slipway")
+        if not b.images:
+            raise Skip("scripts/make-images made no image")
+        self.env = {**os.environ, "SLIPWAY_ROOT": b.path("slipway-root"),
+                    "SLIPWAY_RUN": "/run/slipway"}
+        for count in (1, 3, 10):
+            self.compose(count)
+        registry = os.path.join(REPO, "scripts", "registry")
+        b.quiet(registry, "start", b.path("registry"), str(PORT), env=None)
+        try:
+            b.quiet(registry, "push", b.images, str(PORT), "busybox")
+            self.pod(1)  # pulls the image; from here on nobody needs the registry
+        finally:
+            b.quiet(registry, "stop", b.path("registry"))
+
+    def compose(self, count):
+        lines = ["services:"]
+        for i in range(count):
+            lines += [f"  s{i}:", f"    image: 127.0.0.1:{PORT}/busybox:latest",
+                      '    command: ["/bench/stamp", "--stay", "/bench/first"]',
+                      f'    volumes: ["{self.bench.shared}:/bench"]']
+            if i == 0:
+                lines.append('    ports: ["18080:80"]')
+        write(self.bench.path(f"compose-{count}.yml"), "\n".join(lines) + "\n")
+
+    def up_command(self, count, name):
+        return [self.program, "-f", self.bench.path(f"compose-{count}.yml"), "-p", name, "up", "-d"]
+
+    def stop(self):
+        if self.held:
+            self.bench.quiet(self.program, "-p", "held", "down", env=self.env)
+            self.held = False
+
+    def pod(self, count):
+        start, end, _ = self.bench.clock(*self.up_command(count, "bench"), env=self.env)
+        try:
+            first = self.bench.first(count)
+        finally:
+            stop, down, _ = self.bench.clock(self.program, "-p", "bench", "down", env=self.env)
+        return dict(zip(("first", "exit", "down"), since(start, first, end) + since(stop, down)))
+
+    def up(self):
+        return self.pod(1)
+
+    def up3(self):
+        return self.pod(3)
+
+    def up10(self):
+        return self.pod(10)
+
+    def exec(self):
+        if not self.held:
+            # no published port: the pods that are measured have it
+            file = self.bench.path("compose-held.yml")
+            with open(self.bench.path("compose-1.yml"), encoding="utf-8") as f:
+                write(file, "".join(line for line in f if "ports:" not in line))
+            self.bench.clock(self.program, "-f", file, "-p", "held", "up", "-d", env=self.env)
+            self.held = True
+            self.bench.first()
+        start, end, _ = self.bench.clock(self.program, "-p", "held", "exec", "-T", "s0",
+                                         "/bench/stamp", "/bench/first", env=self.env)
+        return dict(zip(("first", "exit"), since(start, self.bench.first(), end)))
+
+
+class Engine(Tool):
+    """podman or docker: the same command line, each with storage of its own. The machine's docker
+    daemon is left alone: it would make its containers in the machine's network."""
+
+    def __init__(self, bench, name):
+        self.bench = bench
+        self.name = name
+        self.base = []
+        self.env = dict(os.environ)
+        self.daemon = None
+        self.held = False
+
+    def start(self):
+        program, b = find(self.name), self.bench
+        if self.name == "podman":
+            b.mount_hugetlb()  # podman's default runtime is crun
+            # It keeps a cache there, whatever its root. This hides it, in our mount namespace.
+            b.quiet("mount", "-t", "tmpfs", "lib", "/var/lib")
+            write(b.path("containers.conf"), '[containers]\ndefault_ulimits = '
+                  '["nofile=1024:1024", "nproc=1000:1000"]\n')
+            self.env["CONTAINERS_CONF"] = b.path("containers.conf")
+            self.base = [program, "--root", b.path("podman-root"),
+                         "--runroot", "/run/podman", "--cgroup-manager", "cgroupfs",
+                         "--storage-driver", "overlay"]
+        else:
+            self.start_docker(program)
+        archive = b.path("rootfs.tar")
+        b.quiet("tar", "-c", "-f", archive, "-C", b.rootfs, ".")
+        b.quiet(*self.base, "import", archive, "bench", env=self.env)
+
+    def start_docker(self, program):
+        b, socket = self.bench, self.bench.path("docker.sock")
+        daemon = find("dockerd")
+        self.base = [program, "-H", "unix://" + socket]
+        self.env["DOCKER_CONFIG"] = b.path("docker-config")
+        with open(b.path("dockerd.log"), "w", encoding="utf-8") as log:
+            self.daemon = subprocess.Popen(
+                [daemon, "--data-root", b.path("docker-root"), "--exec-root", "/run/docker",
+                 "--pidfile", b.path("docker.pid"), "-H", "unix://" + socket,
+                 "--cgroup-parent", "/" + b.groups.name], stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log)
+        for _ in range(300):
+            if not subprocess.run([*self.base, "version"], env=self.env, capture_output=True,
+                                  check=False).returncode:
+                return
+            time.sleep(0.1)
+        raise Skip("dockerd does not answer")
+
+    def stop(self):
+        if self.held:
+            self.bench.quiet(*self.base, "rm", "-f", "bench-held", env=self.env)
+            self.held = False
+
+    def close(self):
+        if self.daemon:
+            self.daemon.terminate()
+            self.daemon.wait()
+
+    def options(self):
+        parent = ["--cgroup-parent", "/" + self.bench.groups.name] if self.name == "podman" else []
+        return [*parent, "-v", self.bench.shared + ":/bench"]
+
+    def run(self):
+        start, end, _ = self.bench.clock(*self.base, "run", "--rm", "--network", "none",
+                                         *self.options(), "bench", "/bench/stamp", "/bench/first",
+                                         env=self.env)
+        return dict(zip(("first", "exit"), since(start, self.bench.first(), end)))
+
+    def up(self):
+        start, end, _ = self.bench.clock(*self.base, "run", "-d", "--name", "bench-up", "-p",
+                                         "18080:80", *self.options(), "bench", "/bench/stamp",
+                                         "--stay", "/bench/first", env=self.env)
+        first = self.bench.first()
+        stop, down, _ = self.bench.clock(*self.base, "rm", "-f", "bench-up", env=self.env)
+        return dict(zip(("first", "exit", "down"), since(start, first, end) + since(stop, down)))
+
+    def exec(self):
+        if not self.held:
+            self.bench.clock(*self.base, "run", "-d", "--name", "bench-held", "--network", "none",
+                             *self.options(), "bench", "/bench/stamp", "--stay", "/bench/first",
+                             env=self.env)
+            self.held = True
+            self.bench.first()
+        start, end, _ = self.bench.clock(*self.base, "exec", "bench-held", "/bench/stamp",
+                                         "/bench/first", env=self.env)
+        return dict(zip(("first", "exit"), since(start, self.bench.first(), end)))
+
+
+def every(bench):
+    return [Limit(bench), LimitOverlay(bench), Slipway(bench), Oci(bench, "slipway-oci"),
+            Oci(bench, "crun"), Oci(bench, "runc"), Engine(bench, "podman"),
+            Engine(bench, "docker")]
