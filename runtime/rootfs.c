@@ -249,8 +249,8 @@ static struct err *fill_volume(int root, const struct runtime_mount *m, int sour
 		return NULL;
 	}
 	TRY(fd_openat(source, ".", O_RDONLY | O_DIRECTORY, &to));
-	if (syscall(SYS_flock, to,
-		    2 /* LOCK_EX: two services may start with the same new volume */) < 0)
+	/* two services may start with the same new volume */
+	if (flock(to, LOCK_EX) < 0)
 		return err_errno("lock the volume");
 	TRY(fd_list(to, &names));
 	return names ? NULL : rootfs_copy_up(from, to);

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* runtime/oci/oci.h - the inside of slipway-oci: the OCI runtime command line. */
+#pragma once
+
+#include "base/json.h"
+#include "runtime/runtime.h"
+
+enum { CONFIG_MAX = 16 << 20 };
+
+/* ---- config.c: a bundle's config.json as a specification ---- */
+
+struct bundle {
+	char *dir; /* absolute */
+	json_t *config;
+	struct runtime_spec spec;
+	struct runtime_filter filter;
+	struct runtime_rlimit *rlimits;
+	struct runtime_mount *mounts;
+	char **args, **env, **groups, **masked, **readonly, **sysctls;
+	char **kept;	 /* other strings the specification borrows */
+	char ***options; /* of mounts */
+	size_t n_options;
+	struct cgroupfs_limits limits;
+	char *cgroup; /* path of the group */
+};
+
+struct err *bundle_load(const char *dir, const char *id, struct bundle **ret) must_check;
+/* A process object ("args", "env", ...) alone, for exec; @b gets it as b->spec.process. */
+struct err *bundle_process(const json_t *process, struct bundle *b) must_check;
+void bundle_free(struct bundle *b);
+
+/* ---- state.c: what is known of a container between two calls ---- */
+
+struct state {
+	char *id, *bundle, *cgroup, *created;
+	int64_t pid;
+	uint64_t start_time;
+};
+
+struct err *state_check_id(const char *id) must_check;
+/* Makes the container's directory, EEXIST when there is one of that id. */
+struct err *state_make(const char *root, const char *id, int *ret_dir) must_check;
+struct err *state_open(const char *root, const char *id, int *ret_dir) must_check;
+struct err *state_save(int dir, const struct state *s) must_check;
+struct err *state_load(int dir, const char *id, struct state *ret) must_check;
+void state_clear(struct state *s);
+/* The process, if it is still that one; *ret is -1 otherwise. */
+struct err *state_process(const struct state *s, int *ret_pidfd) must_check;
+/* "created", "running" or "stopped". */
+const char *state_status(int dir, const struct state *s);
+struct err *state_remove(const char *root, const char *id) must_check;
+#define START_SOCKET "start.sock"
