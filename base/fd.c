@@ -153,6 +153,9 @@ struct err *fd_mkdirs(int dir, const char *path, mode_t mode)
 {
 	auto_free char *copy = mem_strdup(path);
 
+	/* nearly always everything is there but, at most, the last */
+	if (mkdirat(dir, path, mode) == 0 || errno == EEXIST)
+		return NULL;
 	for (char *p = copy + 1; *copy; p++) {
 		char c = *p;
 

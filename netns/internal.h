@@ -19,6 +19,8 @@ struct netns {
 	struct mnl_socket *nft; /* owns the table */
 	int *sockets;		/* bound ports */
 	size_t n_sockets;
+	const struct netns_port *ports; /* borrowed */
+	size_t n_ports;
 	char link[16];
 };
 
@@ -38,4 +40,5 @@ void talk_done(struct talk *t, const struct nlmsghdr *message);
 /* Sends and reads all acknowledgements; the first refusal is the error. */
 struct err *talk_send(struct talk *t) must_check;
 
-struct err *nft_table(struct netns *n, const struct netns_port *ports, size_t n_ports) must_check;
+/* The pod's table, made through n->nft. */
+struct err *nft_table(const struct netns *n) must_check;

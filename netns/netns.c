@@ -168,7 +168,9 @@ struct err *netns_publish(struct netns *n, struct netns_port *ports, size_t n_po
 {
 	for (size_t i = 0; i < n_ports; i++)
 		TRY(reserve(n, &ports[i]));
-	return nft_table(n, ports, n_ports);
+	n->ports = ports;
+	n->n_ports = n_ports;
+	return talk_open(NETLINK_NETFILTER, &n->nft);
 }
 
 /* ---- the link ---- */
@@ -332,6 +334,8 @@ struct err *netns_connect(const struct netns *n, pid_t pid, int netns_fd)
 	TRY(talk_open(NETLINK_ROUTE, &outside.socket));
 	struct err *e = delete_stale_link(n, &outside);
 
+	if (!e)
+		e = nft_table(n);
 	if (!e)
 		e = connect_outside(n, &outside, pid);
 	if (!e)

@@ -39,15 +39,16 @@ void netns_cleanup(struct netns **n);
 #define auto_netns cleanup_with(netns_cleanup)
 
 /*
- * Binds every port, so that nobody else gets it, and makes the nftables table:
- * NAT to the pod's address, masquerading of what leaves the pod. EADDRINUSE
- * names the port.
+ * Binds every port, so that nobody else gets it, and opens what will own the
+ * nftables table: both are to be inherited before netns_connect(). EADDRINUSE
+ * names the port. @ports is borrowed until then.
  */
 struct err *netns_publish(struct netns *n, struct netns_port *ports, size_t n_ports) must_check;
 
 /*
  * Joins the network namespace of process @pid to the host: loopback up, a veth
- * pair with the leased address, a default route. @netns_fd is that namespace.
+ * pair with the leased address, a default route; NAT to the published ports and
+ * masquerading of what leaves the pod. @netns_fd is that namespace.
  */
 struct err *netns_connect(const struct netns *n, pid_t pid, int netns_fd) must_check;
 /* Loopback alone. */

@@ -301,12 +301,11 @@ static struct err *commit(struct mnl_socket *s, struct batch *b)
 	return NULL;
 }
 
-struct err *nft_table(struct netns *n, const struct netns_port *ports, size_t n_ports)
+struct err *nft_table(const struct netns *n)
 {
 	auto_free char *name = netns_table_name(n->name);
 	struct batch b = { .seq = 1, .table = name };
 
-	TRY(talk_open(NETLINK_NETFILTER, &n->nft));
 	nftnl_batch_begin(room(&b), b.seq++);
 	b.used += NLMSG_ALIGN(((const struct nlmsghdr *)(const void *)b.buffer)->nlmsg_len);
 	put_table(&b);
@@ -315,9 +314,9 @@ struct err *nft_table(struct netns *n, const struct netns_port *ports, size_t n_
 	put_chain(&b, "output", "nat", NF_INET_LOCAL_OUT, -100);
 	put_chain(&b, "postrouting", "nat", NF_INET_POST_ROUTING, 100);
 	put_guard(&b, n);
-	for (size_t i = 0; i < n_ports; i++) {
-		put_port(&b, "prerouting", n, &ports[i]);
-		put_port(&b, "output", n, &ports[i]);
+	for (size_t i = 0; i < n->n_ports; i++) {
+		put_port(&b, "prerouting", n, &n->ports[i]);
+		put_port(&b, "output", n, &n->ports[i]);
 	}
 	put_masquerades(&b, n);
 	struct err *e = commit(n->nft, &b);
@@ -370,7 +369,10 @@ struct err *netns_list_tables(char ***ret)
 struct err *netns_probe(void)
 {
 	struct netns n = { .name = mem_printf("probe-%d", getpid()), .link = "lo" };
-	struct err *e = nft_table(&n, NULL, 0);
+	struct err *e = talk_open(NETLINK_NETFILTER, &n.nft);
+
+	if (!e)
+		e = nft_table(&n);
 
 	if (n.nft)
 		mnl_socket_close(n.nft);

@@ -147,6 +147,7 @@ static void on_news_event(void *arg)
 		return; /* it died on the way; its exit tells */
 	c->state = CONTAINER_RUNNING;
 	c->started_ms = proc_now_ms();
+	err_ignore(proc_start_time(c->process.pid, &c->start_time));
 	free(c->started);
 	c->started = state_now();
 	pod_event(p, c, "Started");
@@ -211,7 +212,6 @@ static struct err *create(struct pod *p, struct container *c)
 	c->state = CONTAINER_CREATED;
 	c->on_exit = loop_readable(p->loop, c->process.pidfd, on_exit_event, c);
 	c->on_news = loop_readable(p->loop, c->process.socket, on_news_event, c);
-	err_ignore(proc_start_time(c->process.pid, &c->start_time));
 	return NULL;
 }
 

@@ -360,7 +360,7 @@ static struct err *make_world(const struct runtime_spec *s, const struct runtime
 	for (size_t i = 0; i < s->n_mounts; i++)
 		TRY(rootfs_mount(c->root, &s->mounts[i], where->group));
 	if (s->default_dev)
-		TRY(rootfs_dev(c->root, c->null));
+		TRY(rootfs_dev(c->root));
 	if (s->sysctls && *s->sysctls) {
 		TRY(mount_new("proc", NULL, 0, &proc));
 		TRY(sysctl_write(proc, s->sysctls));

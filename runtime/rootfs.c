@@ -379,24 +379,23 @@ static struct err *bind_node(int dev, const char *name)
 	return mount_attach(made, target);
 }
 
-struct err *rootfs_dev(int root, int null)
+struct err *rootfs_dev(int root)
 {
 	auto_fd int dev = -1;
+	mode_t saved = umask(0);
 
-	(void)null;
 	/* the image may hold a link here: what is made must not land on the host */
 	TRY(fd_open_in_root(root, "/dev", O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &dev));
 	for (size_t i = 0; i < ARRAY_LEN(nodes); i++) {
 		if (mknodat(dev, nodes[i].name, S_IFCHR | 0666,
-			    makedev(nodes[i].major, nodes[i].minor)) == 0) {
-			if (fchmodat(dev, nodes[i].name, 0666, 0) < 0)
-				return err_errno("/dev/%s", nodes[i].name);
-		} else if (errno == EPERM) {
-			TRY(err_wrap(bind_node(dev, nodes[i].name), "/dev/%s", nodes[i].name));
-		} else if (errno != EEXIST) {
+			    makedev(nodes[i].major, nodes[i].minor)) == 0 ||
+		    errno == EEXIST)
+			continue;
+		if (errno != EPERM)
 			return err_errno("/dev/%s", nodes[i].name);
-		}
+		TRY(err_wrap(bind_node(dev, nodes[i].name), "/dev/%s", nodes[i].name));
 	}
+	umask(saved);
 	for (size_t i = 0; i < ARRAY_LEN(links); i++)
 		if (symlinkat(links[i].to, dev, links[i].name) < 0 && errno != EEXIST)
 			return err_errno("/dev/%s", links[i].name);
@@ -405,8 +404,28 @@ struct err *rootfs_dev(int root, int null)
 
 /* ---- hiding ---- */
 
-/* Directories are covered by an empty read-only tmpfs, one for all; files by the null device. */
-static struct err *mask_one(int root, const char *path, int empty, int null)
+/*
+ * Directories are covered by an empty read-only tmpfs, one for all, files by the
+ * null device. The tmpfs is attached itself before it is copied: closing a mount
+ * that was never attached waits for an RCU grace period.
+ */
+static struct err *mask_directory(int target, int *empty)
+{
+	static char *const options[] = { (char *)(uintptr_t) "mode=755",
+					 (char *)(uintptr_t) "size=0k", NULL };
+	const uint64_t attributes =
+		MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+	auto_fd int made = -1;
+
+	if (*empty < 0) {
+		TRY(mount_new("tmpfs", options, attributes, empty));
+		return mount_attach(*empty, target);
+	}
+	TRY(mount_copy(*empty, false, &made));
+	return mount_attach(made, target);
+}
+
+static struct err *mask_one(int root, const char *path, int *empty, int null)
 {
 	auto_fd int target = -1, made = -1;
 	struct err *e = fd_open_in_root(root, path, O_PATH, 0, &target);
@@ -416,7 +435,9 @@ static struct err *mask_one(int root, const char *path, int empty, int null)
 		return NULL;
 	}
 	TRY(e);
-	TRY(mount_copy(is_directory(target) ? empty : null, false, &made));
+	if (is_directory(target))
+		return mask_directory(target, empty);
+	TRY(mount_copy(null, false, &made));
 	return mount_attach(made, target);
 }
 
@@ -439,19 +460,12 @@ static struct err *readonly_one(int root, const char *path)
 
 struct err *rootfs_mask(int root, const struct runtime_spec *s, int null)
 {
-	static char *const options[] = { (char *)(uintptr_t) "mode=755",
-					 (char *)(uintptr_t) "size=0k", NULL };
 	auto_fd int empty = -1;
 
 	for (char *const *p = s->readonly_paths; p && *p; p++)
 		TRY(err_wrap(readonly_one(root, *p), "make %s read-only", *p));
-	if (!s->masked || !*s->masked)
-		return NULL;
-	TRY(mount_new("tmpfs", options,
-		      MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,
-		      &empty));
-	for (char *const *p = s->masked; *p; p++)
-		TRY(err_wrap(mask_one(root, *p, empty, null), "mask %s", *p));
+	for (char *const *p = s->masked; p && *p; p++)
+		TRY(err_wrap(mask_one(root, *p, &empty, null), "mask %s", *p));
 	return NULL;
 }
 
