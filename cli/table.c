@@ -2,6 +2,7 @@
 /* cli/table.c - tables on the terminal, by libsmartcols. */
 #include <errno.h>
 #include <libsmartcols/libsmartcols.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -20,6 +21,8 @@ struct table *table_new(const char *const *headings)
 {
 	struct table *t = mem_alloc(sizeof(*t));
 
+	/* or the library would show what is not ASCII as \\x.. */
+	(void)setlocale(LC_CTYPE, "C.UTF-8");
 	scols_init_debug(0);
 	t->t = scols_new_table();
 	if (!t->t)

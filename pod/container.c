@@ -195,7 +195,9 @@ static struct err *create(struct pod *p, struct container *c)
 	where.group = c->group;
 	if (!c->log)
 		TRY(log_open(p->host, p->plan->name, c->plan->service->name, &c->log));
-	if (!c->spec)
+	if (c->spec)
+		TRY(spec_renew(c->spec));
+	else
 		TRY(spec_make(p->plan, c->plan, p->host, p->pause.netns,
 			      p->net ? netns_address(p->net) : none, &c->spec));
 	struct runtime_spec *spec = spec_runtime(c->spec);

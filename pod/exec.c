@@ -211,8 +211,27 @@ static struct err *open_process(const struct pod_state *state, const struct pod_
 
 struct identity_of {
 	char **env, **groups;
+	struct runtime_rlimit *rlimits;
 	struct runtime_filter filter;
 };
+
+static struct err *read_rlimits(const json_t *process, struct identity_of *own, size_t *ret_n)
+{
+	json_t *list = NULL;
+
+	TRY(json_get_list(process, "rlimits", &list));
+	*ret_n = json_array_size(list);
+	own->rlimits = mem_alloc(*ret_n * sizeof(*own->rlimits));
+	for (size_t i = 0; i < *ret_n; i++) {
+		const json_t *one = json_array_get(list, i);
+		struct runtime_rlimit *l = &own->rlimits[i];
+
+		l->resource = (int)json_integer_value(json_array_get(one, 0));
+		l->limit.rlim_cur = (rlim_t)json_integer_value(json_array_get(one, 1));
+		l->limit.rlim_max = (rlim_t)json_integer_value(json_array_get(one, 2));
+	}
+	return NULL;
+}
 
 static struct err *describe(const struct pod_host *h, const struct pod_service_state *v,
 			    const struct pod_exec *e, struct identity_of *own,
@@ -222,7 +241,9 @@ static struct err *describe(const struct pod_host *h, const struct pod_service_s
 	const char *cwd = NULL, *user = NULL, *seccomp = NULL;
 	bool no_new_privs = false;
 	int64_t caps = 0;
+	size_t n_rlimits = 0;
 
+	TRY(read_rlimits(j, own, &n_rlimits));
 	TRY(json_get_strv(j, "env", &own->env));
 	TRY(json_get_strv(j, "groups", &own->groups));
 	TRY(json_get_str(j, "cwd", &cwd));
@@ -244,6 +265,8 @@ static struct err *describe(const struct pod_host *h, const struct pod_service_s
 		.caps = { .bounding = (uint64_t)caps,
 			  .permitted = (uint64_t)caps,
 			  .effective = (uint64_t)caps },
+		.rlimits = own->rlimits,
+		.n_rlimits = n_rlimits,
 		.filter = own->filter.n ? &own->filter : NULL,
 		.no_new_privs = no_new_privs,
 		.tty = e->tty,
@@ -353,6 +376,7 @@ struct err *pod_exec(const struct pod_host *h, const char *name, const struct po
 	cgroupfs_free(group);
 	strv_free(own.env);
 	strv_free(own.groups);
+	free(own.rlimits);
 	runtime_filter_clear(&own.filter);
 	return error;
 }

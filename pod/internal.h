@@ -145,6 +145,9 @@ struct err *spec_make(const struct pod_plan *plan, const struct plan_container *
 		      const struct pod_host *h, int netns, struct in_addr address,
 		      struct container_spec **ret) must_check;
 struct runtime_spec *spec_runtime(struct container_spec *s);
+/* Before the container is made again: overlayfs refuses an upper directory whose volatile mount has
+ * ended, because a crash may have lost data; in the same boot it is all there. */
+struct err *spec_renew(struct container_spec *s) must_check;
 void spec_free(struct container_spec *s);
 /* The identity of processes that join the container later: exec and health probes. */
 struct err *spec_filter(const char *seccomp, uint64_t caps, const struct pod_host *h,

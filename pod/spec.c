@@ -168,10 +168,6 @@ static struct err *give_overlay(const struct pod_plan *plan, const struct plan_c
 		return err_errno("mkdir %s", upper);
 	if (mkdir(work, 0700) < 0 && errno != EEXIST)
 		return err_errno("mkdir %s", work);
-	/* the mark of a volatile mount that has ended: in this boot its data is all there (restart) */
-	auto_free char *mark = mem_printf("%s/work/incompat", work);
-
-	err_ignore(fd_remove_tree(AT_FDCWD, mark));
 	s->spec.upper = upper;
 	s->spec.work = work;
 	s->spec.lowers = c->image->layers;
@@ -267,6 +263,13 @@ struct err *spec_make(const struct pod_plan *plan, const struct plan_container *
 	give_process(c, s);
 	*ret = s;
 	return NULL;
+}
+
+struct err *spec_renew(struct container_spec *s)
+{
+	auto_free char *mark = mem_printf("%s/work/incompat", s->spec.work);
+
+	return fd_remove_tree(AT_FDCWD, mark);
 }
 
 struct runtime_spec *spec_runtime(struct container_spec *s)

@@ -80,8 +80,13 @@ static json_t *publishers(const struct pod *p, size_t container)
 /* What 'exec' needs to make a process like the container's own. */
 static json_t *process_json(const struct plan_container *c)
 {
-	json_t *j = json_object();
+	json_t *j = json_object(), *limits = json_array();
 
+	for (size_t i = 0; i < c->n_rlimits; i++)
+		json_array_append_new(limits, json_pack("[i,I,I]", c->rlimits[i].resource,
+							(json_int_t)c->rlimits[i].limit.rlim_cur,
+							(json_int_t)c->rlimits[i].limit.rlim_max));
+	json_object_set_new(j, "rlimits", limits);
 	json_put_strv(j, "env", c->env);
 	json_put_strv(j, "groups", c->groups);
 	json_put_str(j, "cwd", c->cwd);
