@@ -9,6 +9,7 @@
 #define SUBNET_BASE 0x0ad50000U /* 10.213.0.0/16: pods */
 #define SUBNET_MASK 0xffff0000U
 #define GATEWAY 0xa9fe0101U /* 169.254.1.1, on the host's end of every link */
+#define LINK_INDEX 0x10000  /* plus the lease: an index of our choice need not be asked for */
 #define LINK_PREFIX "slip"
 #define TABLE_PREFIX "slipway-"
 
@@ -16,8 +17,9 @@ struct netns {
 	char *name;
 	unsigned lease; /* host number in the subnet */
 	int lease_fd;
-	struct mnl_socket *nft; /* owns the table */
-	int *sockets;		/* bound ports */
+	struct mnl_socket *nft;	  /* owns the table */
+	struct mnl_socket *route; /* of the host, until netns_settle() */
+	int *sockets;		  /* bound ports */
 	size_t n_sockets;
 	const struct netns_port *ports; /* borrowed */
 	size_t n_ports;

@@ -10,14 +10,12 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "netns/internal.h"
@@ -71,6 +69,8 @@ void netns_free(struct netns *n)
 		close(n->sockets[i]);
 	if (n->nft)
 		mnl_socket_close(n->nft);
+	if (n->route)
+		mnl_socket_close(n->route);
 	fd_cleanup(&n->lease_fd);
 	free(n->sockets);
 	free(n->name);
@@ -170,25 +170,11 @@ struct err *netns_publish(struct netns *n, struct netns_port *ports, size_t n_po
 		TRY(reserve(n, &ports[i]));
 	n->ports = ports;
 	n->n_ports = n_ports;
+	TRY(talk_open(NETLINK_ROUTE, &n->route));
 	return talk_open(NETLINK_NETFILTER, &n->nft);
 }
 
 /* ---- the link ---- */
-
-/* Runs with the calling thread in another network namespace: only the socket stays behind. */
-static struct err *open_inside(int netns_fd, struct mnl_socket **ret)
-{
-	auto_fd int here = -1;
-
-	TRY(fd_openat(AT_FDCWD, "/proc/self/ns/net", O_RDONLY, &here));
-	if (setns(netns_fd, CLONE_NEWNET) < 0)
-		return err_errno("enter the pod's network");
-	struct err *e = talk_open(NETLINK_ROUTE, ret);
-
-	if (setns(here, CLONE_NEWNET) < 0)
-		abort(); /* in the pod's network for good: nothing that follows could be right */
-	return e;
-}
 
 static void put_link_up(struct talk *t, const char *what, unsigned index)
 {
@@ -234,11 +220,11 @@ static void put_route(struct talk *t, const char *what, unsigned index, uint32_t
 	talk_done(t, m);
 }
 
-struct err *netns_loopback(int netns_fd)
+struct err *netns_loopback(void)
 {
 	struct talk t = { 0 };
 
-	TRY(open_inside(netns_fd, &t.socket));
+	TRY(talk_open(NETLINK_ROUTE, &t.socket));
 	put_link_up(&t, "bring loopback up", 1);
 	struct err *e = talk_send(&t);
 
@@ -246,13 +232,14 @@ struct err *netns_loopback(int netns_fd)
 	return e;
 }
 
-/* Both ends in one message; the peer is born in the pod's namespace as eth0. */
-static void put_veth(struct talk *t, const struct netns *n, pid_t pid)
+/* Both ends in one message; the peer is born in the caller's namespace as eth0. */
+static void put_veth(struct talk *t, const struct netns *n)
 {
 	struct nlmsghdr *m =
 		talk_message(t, "make the pod's link", RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
 	struct ifinfomsg *i = mnl_nlmsg_put_extra_header(m, sizeof(*i));
 
+	i->ifi_index = (int)(LINK_INDEX + n->lease);
 	i->ifi_flags = i->ifi_change = IFF_UP;
 	mnl_attr_put_strz(m, IFLA_IFNAME, n->link);
 	struct nlattr *info = mnl_attr_nest_start(m, IFLA_LINKINFO);
@@ -263,89 +250,84 @@ static void put_veth(struct talk *t, const struct netns *n, pid_t pid)
 
 	mnl_nlmsg_put_extra_header(m, sizeof(struct ifinfomsg));
 	mnl_attr_put_strz(m, IFLA_IFNAME, "eth0");
-	mnl_attr_put_u32(m, IFLA_NET_NS_PID, (uint32_t)pid);
+	mnl_attr_put_u32(m, IFLA_NET_NS_PID, (uint32_t)getpid());
 	mnl_attr_nest_end(m, peer);
 	mnl_attr_nest_end(m, data);
 	mnl_attr_nest_end(m, info);
 	talk_done(t, m);
 }
 
-/* Forwarding, and answers to 127.0.0.1 through the link; both are per network namespace. */
-static struct err *set_sysctls(const struct netns *n)
-{
-	auto_free char *local = mem_printf("/proc/sys/net/ipv4/conf/%s/route_localnet", n->link);
-	auto_free char *forward = NULL;
-
-	TRY(fd_write_knob(AT_FDCWD, local, "1"));
-	TRY(fd_read_file(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward", 16, &forward));
-	if (*forward == '1')
-		return NULL;
-	return fd_write_knob(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward", "1");
-}
-
-static struct err *connect_outside(const struct netns *n, struct talk *t, pid_t pid)
-{
-	put_veth(t, n, pid);
-	TRY(talk_send(t));
-	unsigned index = if_nametoindex(n->link);
-
-	if (!index)
-		return err_errno("link %s", n->link);
-	put_address(t, "give the link an address", index, GATEWAY);
-	put_route(t, "route to the pod", index, SUBNET_BASE + n->lease, 0);
-	TRY(talk_send(t));
-	return set_sysctls(n);
-}
-
-static struct err *connect_inside(const struct netns *n, struct talk *t)
-{
-	unsigned eth0 = 2; /* the second link of a new namespace; asking would cost a round trip */
-
-	put_link_up(t, "bring loopback up", 1);
-	put_link_up(t, "bring eth0 up", eth0);
-	put_address(t, "give eth0 its address", eth0, SUBNET_BASE + n->lease);
-	put_route(t, "route to the gateway", eth0, GATEWAY, 0);
-	put_route(t, "default route", eth0, 0, GATEWAY);
-	return talk_send(t);
-}
-
-/* A pod that died a moment ago leaves its link until the kernel has torn the namespace down. */
+/* A pod that died a moment ago leaves its link until the kernel has torn its namespace down. */
 static struct err *delete_stale_link(const struct netns *n, struct talk *t)
 {
-	unsigned index = if_nametoindex(n->link);
-
-	if (!index)
-		return NULL;
-	log_debug("link %s of a dead pod is still there", n->link);
 	struct nlmsghdr *m = talk_message(t, "remove a dead pod's link", RTM_DELLINK, 0);
-	struct ifinfomsg *i = mnl_nlmsg_put_extra_header(m, sizeof(*i));
 
-	i->ifi_index = (int)index;
+	mnl_nlmsg_put_extra_header(m, sizeof(struct ifinfomsg));
+	mnl_attr_put_strz(m, IFLA_IFNAME, n->link);
 	talk_done(t, m);
 	auto_err struct err *e = talk_send(t);
 
 	return err_code(e) == ENODEV ? NULL : steal(&e);
 }
 
-struct err *netns_connect(const struct netns *n, pid_t pid, int netns_fd)
+static struct err *connect_outside(const struct netns *n)
 {
-	struct talk outside = { 0 }, inside = { 0 };
+	struct talk t = { .socket = n->route };
+	unsigned index = LINK_INDEX + n->lease;
 
-	TRY(talk_open(NETLINK_ROUTE, &outside.socket));
-	struct err *e = delete_stale_link(n, &outside);
+	for (int tries = 0;; tries++) {
+		put_veth(&t, n);
+		put_address(&t, "give the link an address", index, GATEWAY);
+		put_route(&t, "route to the pod", index, SUBNET_BASE + n->lease, 0);
+		struct err *e = talk_send(&t);
 
+		if (err_code(e) != EEXIST || tries)
+			return e;
+		err_free(e);
+		TRY(delete_stale_link(n, &t));
+	}
+}
+
+static struct err *connect_inside(const struct netns *n)
+{
+	struct talk t = { 0 };
+	unsigned eth0 = 2; /* the second link of a new namespace; asking would cost a round trip */
+
+	TRY(talk_open(NETLINK_ROUTE, &t.socket));
+	put_link_up(&t, "bring loopback up", 1);
+	put_link_up(&t, "bring eth0 up", eth0);
+	put_address(&t, "give eth0 its address", eth0, SUBNET_BASE + n->lease);
+	put_route(&t, "route to the gateway", eth0, GATEWAY, 0);
+	put_route(&t, "default route", eth0, 0, GATEWAY);
+	struct err *e = talk_send(&t);
+
+	mnl_socket_close(t.socket);
+	return e;
+}
+
+struct err *netns_connect(const struct netns *n)
+{
+	struct err *e = connect_outside(n);
+
+	if (!e)
+		e = connect_inside(n);
 	if (!e)
 		e = nft_table(n);
-	if (!e)
-		e = connect_outside(n, &outside, pid);
-	if (!e)
-		e = open_inside(netns_fd, &inside.socket);
-	if (!e)
-		e = connect_inside(n, &inside);
-	if (inside.socket)
-		mnl_socket_close(inside.socket); /* kept open, it would keep the namespace */
-	mnl_socket_close(outside.socket);
 	return err_wrap(e, "pod network");
+}
+
+/* Both parameters are of the caller's network namespace: only the host can set them. */
+struct err *netns_settle(struct netns *n)
+{
+	auto_free char *local = mem_printf("/proc/sys/net/ipv4/conf/%s/route_localnet", n->link);
+	auto_free char *forward = NULL;
+
+	mnl_socket_close(steal(&n->route));
+	TRY(fd_write_knob(AT_FDCWD, local, "1"));
+	TRY(fd_read_file(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward", 16, &forward));
+	if (*forward == '1')
+		return NULL;
+	return fd_write_knob(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward", "1");
 }
 
 struct err *netns_list_links(char ***ret)

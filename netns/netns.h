@@ -40,19 +40,22 @@ void netns_cleanup(struct netns **n);
 
 /*
  * Binds every port, so that nobody else gets it, and opens what will own the
- * nftables table: both are to be inherited before netns_connect(). EADDRINUSE
- * names the port. @ports is borrowed until then.
+ * nftables table: both are to be inherited by the pod's init. EADDRINUSE names
+ * the port. @ports is borrowed until netns_connect().
  */
 struct err *netns_publish(struct netns *n, struct netns_port *ports, size_t n_ports) must_check;
 
 /*
- * Joins the network namespace of process @pid to the host: loopback up, a veth
- * pair with the leased address, a default route; NAT to the published ports and
- * masquerading of what leaves the pod. @netns_fd is that namespace.
+ * Called in the pod's new network namespace, by its first process: loopback up,
+ * a veth pair with the leased address, a default route; NAT to the published
+ * ports and masquerading of what leaves the pod. What happens on the host's side
+ * goes through sockets that netns_publish() opened there.
  */
-struct err *netns_connect(const struct netns *n, pid_t pid, int netns_fd) must_check;
-/* Loopback alone. */
-struct err *netns_loopback(int netns_fd) must_check;
+struct err *netns_connect(const struct netns *n) must_check;
+/* Loopback alone, in the caller's namespace. */
+struct err *netns_loopback(void) must_check;
+/* Called on the host when netns_connect() is done: forwarding, and 127.0.0.1 through the link. */
+struct err *netns_settle(struct netns *n) must_check;
 
 /* The descriptors that keep the lease, the ports and the table. Borrowed; @max is enough for all ports + 2. */
 size_t netns_fds(const struct netns *n, int *fds, size_t max);

@@ -58,6 +58,15 @@ static struct err *read_acks(struct talk *t, const char *buffer, int len, unsign
 	return e;
 }
 
+/* What follows from a failure is not told. */
+static struct err *err_first(struct err *take_first, struct err *take_second)
+{
+	if (!take_first)
+		return take_second;
+	err_free(take_second);
+	return take_first;
+}
+
 struct err *talk_send(struct talk *t)
 {
 	char buffer[16384];
@@ -66,14 +75,14 @@ struct err *talk_send(struct talk *t)
 
 	if (mnl_socket_sendto(t->socket, t->buffer, t->used) < 0)
 		return err_errno("send to netlink");
-	while (left > 0 && !e) {
+	while (left > 0) { /* all of them: the next conversation must not find old answers */
 		ssize_t n = mnl_socket_recvfrom(t->socket, buffer, sizeof(buffer));
 
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return err_errno("receive from netlink");
-		e = read_acks(t, buffer, (int)n, &left);
+			return err_first(e, err_errno("receive from netlink"));
+		e = err_first(e, read_acks(t, buffer, (int)n, &left));
 	}
 	t->seq += t->acks;
 	t->used = t->acks = 0;

@@ -127,9 +127,19 @@ struct pause {
 	pid_t pid;
 	int pidfd, netns, pidns;
 	int life_line; /* closing it ends the pod */
+	int report;    /* see pause_ready() */
 };
-struct err *pause_start(const struct cgroupfs *group, bool own_network, const int *keep,
-			size_t n_keep, struct pause *ret) must_check;
+struct pause_birth {
+	const struct cgroupfs *group;
+	bool own_network;	 /* a new network namespace... */
+	const struct netns *net; /* ...connected by this; NULL: loopback alone */
+	const int *keep;	 /* descriptors to hold */
+	size_t n_keep;
+};
+/* Clones the pod's init, which goes on making the network by itself. */
+struct err *pause_start(const struct pause_birth *b, struct pause *ret) must_check;
+/* Waits until it has done so; what it could not do is the error. */
+struct err *pause_ready(struct pause *p) must_check;
 void pause_clear(struct pause *p); /* kills and reaps */
 
 /* ---- logs.c ---- */

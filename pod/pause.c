@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -22,7 +22,7 @@ __asm__(".section .rodata\n"
 	".previous\n");
 extern const char slipway_pause_start[], slipway_pause_end[];
 
-enum { FIRST_FD = 3, KEEP_MAX = 70000 };
+enum { FIRST_FD = 3, EXIT_FAILED = 127 };
 
 /* A sealed copy in memory: nothing on disk can be overwritten by who gets at /proc/PID/exe (R5). */
 static struct err *program(int *ret)
@@ -46,34 +46,45 @@ static void set_network_defaults(void)
 	err_ignore(fd_write_knob(AT_FDCWD, "/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"));
 }
 
-/* In the child: @line and @keep become descriptors 3, 4, ...; everything else is closed. */
-static _Noreturn void become_pause(int exe, int line, const int *keep, size_t n, bool own_network)
+/*
+ * In the child. It makes the pod's network while the supervisor prepares the
+ * containers; what goes wrong is told through @report, which exec closes. Then
+ * the life-line and what is kept become descriptors 3, 4, ..., all else is closed.
+ */
+static _Noreturn void become_pause(int exe, int line, int report, const struct pause_birth *b)
 {
-	static char *const argv[] = { (char *)(uintptr_t) "slipway-pause", NULL }, *const env[] = {
-		NULL
-	};
-	int top = FIRST_FD + (int)n + 2, null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	static char *const argv[] = { (char *)(uintptr_t) "slipway-pause", NULL };
+	static char *const env[] = { NULL };
+	int top = FIRST_FD + (int)b->n_keep + 3, null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	auto_free int *moved = mem_alloc((b->n_keep + 1) * sizeof(int));
+	struct err *e = NULL;
 
-	if (own_network)
-		set_network_defaults();
 	(void)setsid();
 	(void)!chdir("/");
+	if (b->own_network) {
+		set_network_defaults();
+		e = b->net ? netns_connect(b->net) : netns_loopback();
+	}
+	if (e) {
+		err_send(report, e);
+		_exit(EXIT_FAILED);
+	}
 	/* first out of the way, then into their places */
 	line = fcntl(line, F_DUPFD_CLOEXEC, top);
 	exe = fcntl(exe, F_DUPFD_CLOEXEC, top);
+	report = fcntl(report, F_DUPFD_CLOEXEC, top);
 	for (int i = 0; i < 3; i++)
 		dup2(null, i);
-	int *moved = mem_alloc((n + 1) * sizeof(int));
-
-	for (size_t i = 0; i < n; i++)
-		moved[i] = fcntl(keep[i], F_DUPFD_CLOEXEC, top);
+	for (size_t i = 0; i < b->n_keep; i++)
+		moved[i] = fcntl(b->keep[i], F_DUPFD_CLOEXEC, top);
 	dup2(line, FIRST_FD);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < b->n_keep; i++)
 		dup2(moved[i], FIRST_FD + 1 + (int)i);
-	(void)syscall(SYS_close_range, FIRST_FD + 1 + (unsigned)n, ~0U,
+	(void)syscall(SYS_close_range, FIRST_FD + 1 + (unsigned)b->n_keep, ~0U,
 		      4 /* CLOSE_RANGE_CLOEXEC */);
 	(void)syscall(SYS_execveat, exe, "", argv, env, AT_EMPTY_PATH);
-	_exit(127);
+	err_send(report, err_errno("run the pod's init"));
+	_exit(EXIT_FAILED);
 }
 
 static struct err *open_namespace(pid_t pid, const char *which, int *ret)
@@ -83,35 +94,57 @@ static struct err *open_namespace(pid_t pid, const char *which, int *ret)
 	return fd_openat(AT_FDCWD, path, O_RDONLY, ret);
 }
 
-struct err *pause_start(const struct cgroupfs *group, bool own_network, const int *keep,
-			size_t n_keep, struct pause *ret)
+static pid_t clone_pause(const struct pause_birth *b, struct pause *p)
 {
-	auto_fd int exe = -1;
-	int line[2];
-	int cgroup = group ? cgroupfs_clone_fd(group) : -1;
+	int cgroup = b->group ? cgroupfs_clone_fd(b->group) : -1;
 	struct clone_args args = { .flags = CLONE_PIDFD | CLONE_NEWPID |
-					    (own_network ? CLONE_NEWNET : 0) |
+					    (b->own_network ? CLONE_NEWNET : 0) |
 					    (cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
-				   .pidfd = (uintptr_t)&ret->pidfd,
+				   .pidfd = (uintptr_t)&p->pidfd,
 				   .exit_signal = SIGCHLD,
 				   .cgroup = cgroup >= 0 ? (uint64_t)cgroup : 0 };
+
+	return proc_clone(&args);
+}
+
+struct err *pause_start(const struct pause_birth *b, struct pause *ret)
+{
+	auto_fd int exe = -1;
+	int line[2], report[2];
 
 	TRY(program(&exe));
 	if (pipe2(line, O_CLOEXEC) < 0)
 		return err_errno("pipe");
-	pid_t pid = proc_clone(&args);
-
-	if (pid == 0) {
-		close(line[1]); /* or it would keep itself alive */
-		become_pause(exe, line[0], keep, n_keep, own_network);
-	}
-	close(line[0]);
 	ret->life_line = line[1];
-	ret->pid = pid;
-	if (pid < 0)
+	auto_fd int far_line = line[0];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, report) < 0)
+		return err_errno("socketpair");
+	ret->report = report[0];
+	auto_fd int far_report = report[1];
+
+	ret->pid = clone_pause(b, ret);
+	if (ret->pid == 0) {
+		close(line[1]); /* or it would keep itself alive */
+		close(report[0]);
+		become_pause(exe, far_line, far_report, b);
+	}
+	if (ret->pid < 0)
 		return err_errno("start the pod's init");
-	TRY(open_namespace(pid, "pid", &ret->pidns));
-	return own_network ? open_namespace(pid, "net", &ret->netns) : NULL;
+	TRY(open_namespace(ret->pid, "pid", &ret->pidns));
+	return b->own_network ? open_namespace(ret->pid, "net", &ret->netns) : NULL;
+}
+
+struct err *pause_ready(struct pause *p)
+{
+	char message[8192];
+	ssize_t n = fd_recv(p->report, message, sizeof(message) - 1, NULL);
+
+	fd_close(&p->report);
+	if (n <= 0) /* closed by exec; of a death the pidfd tells */
+		return NULL;
+	message[n] = '\0';
+	return err_parse(message);
 }
 
 void pause_clear(struct pause *p)
@@ -123,6 +156,7 @@ void pause_clear(struct pause *p)
 		err_ignore(proc_wait(p->pidfd, &e));
 	}
 	fd_close(&p->life_line);
+	fd_close(&p->report);
 	fd_close(&p->netns);
 	fd_close(&p->pidns);
 	fd_close(&p->pidfd);

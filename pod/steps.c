@@ -77,7 +77,13 @@ static struct err *do_pause(struct pod *p, const struct pod_step *s, bool *ret_d
 	keep[n++] = p->lock;
 	if (p->net)
 		n += netns_fds(p->net, keep + n, max - n);
-	TRY(pause_start(p->pause_group, p->plan->network != POD_NETWORK_HOST, keep, n, &p->pause));
+	const struct pause_birth birth = { .group = p->pause_group,
+					   .own_network = p->plan->network != POD_NETWORK_HOST,
+					   .net = p->net,
+					   .keep = keep,
+					   .n_keep = n };
+
+	TRY(pause_start(&birth, &p->pause));
 	p->on_pause = loop_readable(p->loop, p->pause.pidfd, on_pause_event, p);
 	return NULL;
 }
@@ -86,8 +92,8 @@ static struct err *do_network(struct pod *p, const struct pod_step *s, bool *ret
 {
 	(void)s;
 	*ret_done = true;
-	return p->net ? netns_connect(p->net, p->pause.pid, p->pause.netns)
-		      : netns_loopback(p->pause.netns);
+	TRY(pause_ready(&p->pause));
+	return p->net ? netns_settle(p->net) : NULL;
 }
 
 static struct err *do_create(struct pod *p, const struct pod_step *s, bool *ret_done)

@@ -315,7 +315,7 @@ struct err *pod_run(const struct pod_plan *plan, const struct pod_host *h,
 			 .lock = -1,
 			 .own_pidns = -1,
 			 .control = -1,
-			 .pause = { 0, -1, -1, -1, -1 } };
+			 .pause = { 0, -1, -1, -1, -1, -1 } };
 	struct err *e = open_pod(&p);
 
 	if (!e) {
