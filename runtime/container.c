@@ -67,6 +67,7 @@ static const char *rlimit_name(int resource)
 
 /* What the child would not be allowed to do is left out, with a warning: a host that gives less still serves. */
 struct allowed {
+	enum log_level level; /* of what is told about it */
 	struct runtime_process p;
 	struct runtime_rlimit limits[ARRAY_LEN(rlimits)];
 };
@@ -85,9 +86,10 @@ static void clamp_rlimits(const struct runtime_process *p, struct allowed *a)
 		(void)getrlimit((__rlimit_resource_t)l->resource, &now);
 		if (may_raise || l->limit.rlim_max <= now.rlim_max)
 			continue;
-		log_warn("resource limit %s: %llu is more than this host allows; it is %llu",
-			 rlimit_name(l->resource), (unsigned long long)l->limit.rlim_max,
-			 (unsigned long long)now.rlim_max);
+		log_write(a->level,
+			  "resource limit %s: %llu is more than this host allows; it is %llu",
+			  rlimit_name(l->resource), (unsigned long long)l->limit.rlim_max,
+			  (unsigned long long)now.rlim_max);
 		l->limit.rlim_max = now.rlim_max;
 		if (l->limit.rlim_cur > now.rlim_max)
 			l->limit.rlim_cur = now.rlim_max;
@@ -101,7 +103,8 @@ static void clamp_caps(const struct runtime_process *p, struct allowed *a)
 	uint64_t missing = p->caps.bounding & ~have;
 
 	if (missing)
-		log_warn("this host cannot give capabilities %#llx", (unsigned long long)missing);
+		log_write(a->level, "this host cannot give capabilities %#llx",
+			  (unsigned long long)missing);
 	c->bounding &= have;
 	c->permitted &= have;
 	c->effective &= have;
@@ -119,15 +122,16 @@ static struct err *clamp_oom_score(struct allowed *a)
 	int now = (int)strtol(text, NULL, 10);
 
 	if (a->p.oom_score_adj < now) {
-		log_warn("oom_score_adj: %d is less than this host allows; it is %d",
-			 a->p.oom_score_adj, now);
+		log_write(a->level, "oom_score_adj: %d is less than this host allows; it is %d",
+			  a->p.oom_score_adj, now);
 		a->p.oom_score_adj = now;
 	}
 	return NULL;
 }
 
-static struct err *clamp(const struct runtime_process *p, struct allowed *ret)
+static struct err *clamp(const struct runtime_process *p, enum log_level level, struct allowed *ret)
 {
+	ret->level = level;
 	ret->p = *p;
 	clamp_rlimits(p, ret);
 	clamp_caps(p, ret);
@@ -264,7 +268,7 @@ struct err *runtime_create(const struct runtime_spec *s, const struct runtime_pl
 	struct allowed allowed;
 	struct birth b = { .spec = &copy, .where = where };
 
-	TRY(clamp(&s->process, &allowed));
+	TRY(clamp(&s->process, LOG_LEVEL_WARN, &allowed));
 	copy.process = allowed.p;
 	for (char *const *p = s->sysctls; p && *p; p++)
 		TRY(sysctl_check(*p));
@@ -293,7 +297,7 @@ struct err *runtime_exec(int pidfd, const struct runtime_process *p, const struc
 	struct birth b = { .exec = &allowed.p, .pidfd_to_join = pidfd };
 	auto_fd int null = -1;
 
-	TRY(clamp(p, &allowed));
+	TRY(clamp(p, LOG_LEVEL_DEBUG, &allowed)); /* told when the container was made */
 	TRY(fd_openat(AT_FDCWD, "/dev/null", O_RDWR | O_NOCTTY, &null));
 	for (int i = 0; i < 3; i++)
 		if (allowed.p.stdio[i] < 0)
