@@ -11,6 +11,8 @@
 #include "base/mem.h"
 #include "pod/internal.h"
 
+enum { PAUSE_FIRST = 50 /* milliseconds */ };
+
 static void on_probe_time(void *arg);
 
 const char *health_name(enum health_state s)
@@ -20,10 +22,28 @@ const char *health_name(enum health_state s)
 	return names[s];
 }
 
-static bool in_start_period(const struct container *c)
+/*
+ * Docker's first probe comes after an interval; a dependant would wait for it.
+ * Ours begin at once and come ever more slowly, and until Docker's first, or the
+ * end of the start period, their failures do not count.
+ */
+static bool failures_count(const struct container *c)
 {
-	return c->health == HEALTH_STARTING &&
-	       proc_now_ms() - c->started_ms < (uint64_t)c->plan->health.start_period;
+	const struct plan_health *h = &c->plan->health;
+	int64_t grace = h->start_period > h->interval ? h->start_period : h->interval;
+
+	return c->health != HEALTH_STARTING || proc_now_ms() - c->started_ms >= (uint64_t)grace;
+}
+
+static int64_t next_probe(struct container *c)
+{
+	const struct plan_health *h = &c->plan->health;
+	int64_t most = h->start_interval < h->interval ? h->start_interval : h->interval;
+
+	if (c->health != HEALTH_STARTING || failures_count(c))
+		return h->interval;
+	c->probe_pause = c->probe_pause ? c->probe_pause * 2 : PAUSE_FIRST;
+	return c->probe_pause < most ? c->probe_pause : most;
 }
 
 static void schedule(struct container *c, int64_t after)
@@ -51,7 +71,7 @@ static void judge(struct container *c, bool ok)
 	if (ok) {
 		c->failures = 0;
 		c->health = HEALTH_HEALTHY;
-	} else if (!in_start_period(c) && ++c->failures >= h->retries) {
+	} else if (failures_count(c) && ++c->failures >= h->retries) {
 		c->health = HEALTH_UNHEALTHY;
 	}
 	if (c->health != before) {
@@ -61,8 +81,7 @@ static void judge(struct container *c, bool ok)
 		else
 			pod_event(c->pod, c, "Healthy");
 	}
-	/* until it is healthy, quick successions: a dependant waits */
-	schedule(c, in_start_period(c) ? h->start_interval : h->interval);
+	schedule(c, next_probe(c));
 	if (c->health != before)
 		pod_advance(c->pod);
 }
@@ -156,7 +175,7 @@ static void on_probe_time(void *arg)
 void health_start(struct container *c)
 {
 	c->health = c->plan->health.test ? HEALTH_STARTING : HEALTH_NONE;
-	c->failures = 0;
+	c->failures = c->probe_pause = 0;
 	if (c->health == HEALTH_STARTING)
 		schedule(c, 0);
 }

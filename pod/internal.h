@@ -209,6 +209,7 @@ struct container {
 	/* health */
 	enum health_state health;
 	int64_t failures;
+	int64_t probe_pause; /* milliseconds between the first probes; doubles */
 	struct runtime_container probe;
 	struct watch *on_probe_time, *on_probe_exit, *on_probe_limit, *on_probe_output;
 	int probe_output;
