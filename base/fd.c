@@ -68,6 +68,28 @@ struct err *fd_write_all(int fd, const void *data, size_t len)
 	return NULL;
 }
 
+struct err *fd_copy_all(int from, int to)
+{
+	char buffer[64 << 10];
+	ssize_t n;
+
+	do
+		n = copy_file_range(from, NULL, to, NULL, 1 << 30, 0);
+	while (n > 0);
+	if (n == 0)
+		return NULL;
+	if (errno != EXDEV && errno != EINVAL && errno != EOPNOTSUPP)
+		return err_errno("copy");
+	while ((n = read(from, buffer, sizeof(buffer))) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_errno("read");
+		TRY(fd_write_all(to, buffer, (size_t)n));
+	}
+	return NULL;
+}
+
 struct err *fd_read_all(int fd, size_t max, char **ret_text, size_t *ret_len)
 {
 	size_t size = 4096, len = 0;

@@ -22,6 +22,8 @@ int fd_steal(int *fd);	/* moves it out; the variable becomes -1 */
 struct err *fd_openat(int dir, const char *path, int flags, int *ret_fd) must_check;
 
 struct err *fd_write_all(int fd, const void *data, size_t len) must_check;
+/* All that is left in @from, to @to: by the kernel where it can (copy_file_range), else by hand. */
+struct err *fd_copy_all(int from, int to) must_check;
 /* Reads to the end, at most @max bytes (EFBIG beyond); @ret_text is NUL-terminated, the caller's. */
 struct err *fd_read_all(int fd, size_t max, char **ret_text, size_t *ret_len) must_check;
 

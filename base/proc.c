@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,20 @@ struct err *proc_poll(int pidfd, bool *ret_done, struct proc_exit *ret)
 	if (*ret_done)
 		*ret = (struct proc_exit) { info.si_code != CLD_EXITED, info.si_status };
 	return NULL;
+}
+
+bool proc_wait_for(int pidfd, int ms, struct proc_exit *ret)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	bool done = false;
+	int rc;
+
+	do
+		rc = poll(&p, 1, ms);
+	while (rc < 0 && errno == EINTR);
+	auto_err struct err *e = rc > 0 ? proc_poll(pidfd, &done, ret) : NULL;
+
+	return !e && done;
 }
 
 struct err *proc_wait(int pidfd, struct proc_exit *ret)

@@ -27,6 +27,8 @@ int proc_exit_code(struct proc_exit e); /* as a shell tells it: code, or 128 + s
 
 /* Waits for a child and reaps it. */
 struct err *proc_wait(int pidfd, struct proc_exit *ret) must_check;
+/* As above, at most @ms milliseconds; false when it has not ended by then, or cannot be waited for. */
+bool proc_wait_for(int pidfd, int ms, struct proc_exit *ret) must_check;
 /* As above without waiting: *ret_done says whether it had ended. */
 struct err *proc_poll(int pidfd, bool *ret_done, struct proc_exit *ret) must_check;
 

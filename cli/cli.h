@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "base/err.h"
@@ -35,6 +36,7 @@ struct cli {
 	char **files, **profiles, **env_files; /* global options */
 	const char *name, *project_dir, *progress, *log_level, *log_format;
 	bool debug;
+	uint64_t inherited; /* bit n: descriptor n was open when we began, and is somebody's */
 	struct pod_host *host;
 	struct compose_project *project;
 };

@@ -16,6 +16,8 @@
 #include "base/str.h"
 #include "cli/cli.h"
 
+enum { DOWN_WAIT = 2000, DOWN_POLL = 5 /* milliseconds */ };
+
 struct up_values {
 	bool detach, wait, quiet_pull, no_prefix, timestamps;
 	const char *pull;
@@ -232,6 +234,10 @@ static void go_background(const struct cli *c)
 	int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
 	(void)setsid();
+	/* whoever reads from a pipe we were given would wait for its end as long as the pod lives */
+	for (int fd = 3; fd < 64; fd++)
+		if (c->inherited >> fd & 1)
+			(void)close(fd);
 	for (int i = 0; i < 3; i++)
 		(void)dup2(null, i);
 	(void)!chdir("/");
@@ -341,19 +347,36 @@ static struct err *up_detached(const struct cli *c, const struct pod_plan *plan,
 	return NULL;
 }
 
+/* Whether the pod runs. One whose services have all ended is waited for: it is being taken down. */
+static bool is_running(const struct pod_host *h, const char *name)
+{
+	for (int tries = 0; tries < DOWN_WAIT / DOWN_POLL; tries++) {
+		auto_pod_state struct pod_state *s = NULL;
+		auto_err struct err *none = pod_state_read(h, name, &s);
+		bool any = false;
+
+		if (none || !s->alive)
+			return false;
+		for (size_t i = 0; i < s->n_services; i++)
+			any |= !str_one_of(s->services[i].state,
+					   (const char *const[]) { "exited", "dead", NULL });
+		if (any || strcmp(s->status, "starting") == 0)
+			return true;
+		usleep(DOWN_POLL * 1000);
+	}
+	return true;
+}
+
 struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_code)
 {
 	const struct up_values *v = values;
 	auto_pod_plan struct pod_plan *plan = NULL;
 	auto_strv char **warnings = NULL;
-	auto_pod_state struct pod_state *state = NULL;
 	struct image **images = NULL;
 
 	TRY(cli_project(c, operands, true));
 	TRY(cli_host(c));
-	auto_err struct err *none = pod_state_read(c->host, c->project->name, &state);
-
-	if (!none && state->alive) {
+	if (is_running(c->host, c->project->name)) {
 		if (!v->detach && !v->wait)
 			return err_new(EBUSY,
 				       "pod %s is already running; 'slipway logs -f' follows it, "

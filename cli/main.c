@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli/main.c - the program slipway: global options, the table of commands, exit codes. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -215,6 +217,21 @@ static struct err *run(struct cli *c, int argc, char **argv, int *ret_code)
 	return run_command(c, command, argc - first, argv + first, ret_code);
 }
 
+/*
+ * What we were started with goes into no container (R4); it stays open for us,
+ * because -f may name it: slipway -f <(generate).
+ */
+static uint64_t seal_inherited(void)
+{
+	uint64_t found = 0;
+
+	(void)syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */);
+	for (int fd = STDERR_FILENO + 1; fd < 64; fd++)
+		if (fcntl(fd, F_GETFD) >= 0)
+			found |= 1ULL << fd;
+	return found;
+}
+
 static void cli_clear(struct cli *c)
 {
 	compose_free(c->project);
@@ -226,7 +243,7 @@ static void cli_clear(struct cli *c)
 
 int main(int argc, char **argv)
 {
-	struct cli c = { 0 };
+	struct cli c = { .inherited = seal_inherited() };
 	int code = EXIT_SUCCESS;
 
 	log_setup("slipway", LOG_LEVEL_INFO, LOG_TEXT);

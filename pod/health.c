@@ -188,7 +188,7 @@ void health_stop(struct container *c)
 	c->on_probe_time = NULL;
 	if (c->probe.pidfd >= 0) {
 		err_ignore(proc_kill(c->probe.pidfd, SIGKILL));
-		err_ignore(proc_wait(c->probe.pidfd, &how));
+		(void)!proc_wait_for(c->probe.pidfd, DEATH_WAIT, &how);
 	}
 	end_probe(c);
 }

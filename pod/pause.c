@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "pod/internal.h"
 
@@ -149,11 +150,12 @@ struct err *pause_ready(struct pause *p)
 
 void pause_clear(struct pause *p)
 {
-	struct proc_exit e;
+	struct proc_exit how;
 
 	if (p->pidfd >= 0) {
 		err_ignore(proc_kill(p->pidfd, SIGKILL));
-		err_ignore(proc_wait(p->pidfd, &e));
+		if (!proc_wait_for(p->pidfd, DEATH_WAIT, &how))
+			log_warn("the pod's init, process %d, does not die", p->pid);
 	}
 	fd_close(&p->life_line);
 	fd_close(&p->report);

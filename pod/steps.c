@@ -184,26 +184,43 @@ static void put_aside(const struct pod *p)
 		log_warn("put %s aside: %m", from);
 }
 
-void steps_undo(struct pod *p)
+/*
+ * The kernel does not let the init of a PID namespace go before every process in
+ * it has been reaped, and the containers' first ones are our children: they come first.
+ */
+static void reap_containers(struct pod *p)
 {
-	for (size_t i = 0; i < p->plan->n_containers; i++)
+	for (size_t i = 0; i < p->plan->n_containers; i++) {
+		health_stop(&p->containers[i]);
 		container_kill(&p->containers[i], SIGKILL);
-	watch_free(p->on_pause);
-	p->on_pause = NULL;
-	pause_clear(&p->pause); /* all processes, the network, ports, rules and the lease */
+	}
 	for (size_t i = 0; i < p->plan->n_containers; i++) {
 		struct container *c = &p->containers[i];
-		struct proc_exit how;
+		struct proc_exit how = { 0 };
 
-		if (c->process.pidfd >= 0 && !container_is_dead(c))
-			err_ignore(proc_wait(c->process.pidfd, &how));
-		if (!container_is_dead(c))
-			c->state = CONTAINER_EXITED;
+		if (container_is_dead(c))
+			continue;
+		if (c->process.pidfd >= 0 && !proc_wait_for(c->process.pidfd, DEATH_WAIT, &how))
+			log_warn("service %s: process %d does not die; is it waiting for a device?",
+				 c->plan->service->name, c->process.pid);
+		c->exit_code = proc_exit_code(how);
+		c->state = CONTAINER_EXITED;
 	}
+}
+
+void steps_undo(struct pod *p)
+{
+	reap_containers(p);
+	watch_free(p->on_pause);
+	p->on_pause = NULL;
+	pause_clear(
+		&p->pause); /* what is left of processes, the network, ports, rules, the lease */
 	netns_free(steal(&p->net));
 	for (size_t i = 0; i < p->plan->n_containers; i++)
-		err_ignore(cgroupfs_destroy(steal(&p->containers[i].group), CGROUP_WAIT));
-	err_ignore(cgroupfs_destroy(steal(&p->pause_group), CGROUP_WAIT));
-	err_ignore(cgroupfs_destroy(steal(&p->group), CGROUP_WAIT));
+		cgroupfs_free(steal(&p->containers[i].group));
+	cgroupfs_free(steal(&p->pause_group));
+	if (p->group)
+		err_ignore(cgroupfs_remove(p->cgroups, p->cgroup_path, false, CGROUP_WAIT));
+	cgroupfs_free(steal(&p->group));
 	put_aside(p);
 }

@@ -187,14 +187,7 @@ static struct err *copy_file(int from, int to, const char *name, const struct st
 
 	TRY(fd_openat(from, name, O_RDONLY | O_NOFOLLOW, &in));
 	TRY(fd_openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, &out));
-	for (;;) {
-		ssize_t n = copy_file_range(in, NULL, out, NULL, 1 << 30, 0);
-
-		if (n < 0)
-			return err_errno("copy %s", name);
-		if (n == 0)
-			break;
-	}
+	TRY(err_wrap(fd_copy_all(in, out), "%s", name));
 	if (fchown(out, st->st_uid, st->st_gid) < 0 || fchmod(out, st->st_mode & 07777) < 0 ||
 	    futimens(out, times) < 0)
 		return err_errno("copy %s", name);
@@ -237,6 +230,16 @@ static struct err *copy_entry(int from, int to, const char *name)
 		       : NULL;
 }
 
+static struct err *empty_directory(int dir)
+{
+	auto_strv char **names = NULL;
+
+	TRY(fd_list(dir, &names));
+	for (char **n = names; n && *n; n++)
+		TRY(fd_remove_tree(dir, *n));
+	return NULL;
+}
+
 /* A new volume takes over what the image has at its place, as Docker's do. */
 static struct err *fill_volume(int root, const struct runtime_mount *m, int source)
 {
@@ -253,7 +256,13 @@ static struct err *fill_volume(int root, const struct runtime_mount *m, int sour
 	if (flock(to, LOCK_EX) < 0)
 		return err_errno("lock the volume");
 	TRY(fd_list(to, &names));
-	return names ? NULL : rootfs_copy_up(from, to);
+	if (names)
+		return NULL;
+	struct err *copied = rootfs_copy_up(from, to);
+
+	if (copied) /* half of it would be taken for a volume in use the next time */
+		err_ignore(empty_directory(to));
+	return copied;
 }
 
 static struct err *bind_mount(int root, const struct runtime_mount *m)
