@@ -126,9 +126,13 @@ static struct err *bind_port(const struct netns_port *p, uint16_t port, int *ret
 	bool tcp = p->protocol == IPPROTO_TCP;
 	auto_fd int fd = socket(AF_INET, (tcp ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
 	char ip[INET_ADDRSTRLEN];
+	int yes = 1;
 
 	if (fd < 0)
 		return err_errno("socket");
+	/* connections of a former pod may still fade away; who listens is refused all the same */
+	if (tcp)
+		(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    (tcp && listen(fd, BACKLOG) < 0)) {
 		if (errno == EADDRINUSE)

@@ -313,7 +313,12 @@ struct err *runtime_exec(int pidfd, const struct runtime_process *p, const struc
 
 struct err *runtime_go(const struct runtime_container *c)
 {
-	return fd_send(c->socket, "G", 1, -1);
+	struct err *e = fd_send(c->socket, "G", 1, -1);
+
+	if (err_code(e) != EPIPE && err_code(e) != ECONNRESET)
+		return e;
+	err_free(e); /* it has failed before it came to the gate: runtime_event() tells why */
+	return NULL;
 }
 
 struct err *runtime_event(struct runtime_container *c, enum runtime_news *ret, int *ret_tty)
