@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* image/pull.c - running slipway-fetch. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/mem.h"
 #include "base/proc.h"
 #include "base/str.h"
@@ -33,13 +35,18 @@ static char *find_fetch(void)
 	return mem_strdup(SLIPWAY_LIBEXECDIR "/slipway-fetch");
 }
 
-static struct err *run(const char *program, char **argv)
+enum { ERROR_FD = 3, ERROR_MAX = 64 << 10 };
+
+/* Starts it; *ret_error is where it tells what went wrong. */
+static struct err *start(const char *program, char **argv, pid_t *ret, int *ret_error)
 {
+	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t none, all;
-	pid_t pid;
-	int status;
+	int ends[2], rc;
 
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_errno("pipe");
 	/* the supervisor's blocked and ignored signals are not the program's */
 	sigemptyset(&none);
 	sigfillset(&all);
@@ -47,19 +54,37 @@ static struct err *run(const char *program, char **argv)
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 	posix_spawnattr_setsigmask(&attributes, &none);
 	posix_spawnattr_setsigdefault(&attributes, &all);
-	errno = posix_spawn(&pid, program, NULL, &attributes, argv, environ);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, ends[1], ERROR_FD);
+	rc = posix_spawn(ret, program, &actions, &attributes, argv, environ);
+	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attributes);
-	if (errno)
-		return err_errno("run %s", program);
+	close(ends[1]);
+	*ret_error = ends[0];
+	errno = rc;
+	return rc ? err_errno("run %s", program) : NULL;
+}
+
+static struct err *run(const char *program, char **argv)
+{
+	auto_fd int error = -1;
+	auto_free char *text = NULL;
+	int status = 0;
+	pid_t pid;
+
+	TRY(start(program, argv, &pid, &error));
+	struct err *e = fd_read_all(error, ERROR_MAX, &text, NULL);
+
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
 			return err_errno("wait for %s", program);
+	TRY(e);
 	if (WIFSIGNALED(status))
 		return err_new(EINTR, "pull interrupted: slipway-fetch was ended by %s",
 			       proc_signal_name(WTERMSIG(status)));
-	if (WEXITSTATUS(status))
-		return err_new(EIO, "pull failed");
-	return NULL;
+	if (WEXITSTATUS(status) == 0)
+		return NULL;
+	return *text ? err_parse(text) : err_new(EIO, "slipway-fetch failed");
 }
 
 struct err *image_pull(const struct image_store *s, const struct image_pull *p)
@@ -71,6 +96,7 @@ struct err *image_pull(const struct image_store *s, const struct image_pull *p)
 	strv_add(&argv, mem_strdup("slipway-fetch"));
 	strv_add(&argv, mem_strdup("pull"));
 	strv_add(&argv, mem_printf("--store=%s", s->path));
+	strv_add(&argv, mem_printf("--error-fd=%d", ERROR_FD));
 	strv_add(&argv, mem_printf("--progress=%s", progress[p->progress]));
 	if (p->platform)
 		strv_add(&argv, mem_printf("--platform=%s", p->platform));

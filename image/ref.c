@@ -2,6 +2,7 @@
 /* image/ref.c - references by the grammar and defaults of distribution/reference. */
 #include <ctype.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -10,7 +11,7 @@
 #include "base/str.h"
 #include "image/internal.h"
 
-enum { NAME_LIMIT = 255, TAG_LIMIT = 128 };
+enum { NAME_LIMIT = 255, TAG_LIMIT = 128, KEY_LIMIT = 200 };
 
 static const char lower[] = "abcdefghijklmnopqrstuvwxyz0123456789";
 
@@ -70,6 +71,22 @@ static bool is_tag(const char *s)
 	return true;
 }
 
+/* What stands behind a host's name, or NULL: each part between dots begins and ends with a letter or digit. */
+static const char *skip_host(const char *s)
+{
+	for (;; s++) {
+		size_t n = 0;
+
+		while (isalnum((unsigned char)s[n]) || s[n] == '-')
+			n++;
+		if (n == 0 || *s == '-' || s[n - 1] == '-')
+			return NULL;
+		s += n;
+		if (*s != '.')
+			return s;
+	}
+}
+
 /* HOST[:PORT] or [IPV6][:PORT] */
 static bool is_domain(const char *s)
 {
@@ -82,13 +99,9 @@ static bool is_domain(const char *s)
 			return false;
 		port = s + n + 2;
 	} else {
-		const char *p = s;
-
-		while (isalnum((unsigned char)*p) || *p == '-' || *p == '.')
-			p++;
-		if (p == s || strchr("-.", *s) || strchr("-.", p[-1]) || strstr(s, ".."))
+		port = skip_host(s);
+		if (!port)
 			return false;
-		port = p;
 	}
 	return !*port ||
 	       (*port == ':' && port[1] && strspn(port + 1, "0123456789") == strlen(port + 1));
@@ -199,8 +212,11 @@ char *image_ref_familiar(const struct image_ref *r)
 	auto_free char *end = suffix(r);
 	bool hub = strcmp(r->domain, "docker.io") == 0;
 	bool official = hub && str_starts(r->path, "library/") && !strchr(r->path + 8, '/');
+	auto_free char *first = mem_strndup(r->path, strcspn(r->path, "/"));
+	/* "docker.io/a.b/c" without its registry would be c at a.b */
+	bool brief = hub && !looks_like_domain(first);
 
-	return mem_printf("%s%s%s%s", hub ? "" : r->domain, hub ? "" : "/",
+	return mem_printf("%s%s%s%s", brief ? "" : r->domain, brief ? "" : "/",
 			  r->path + (official ? 8 : 0), end);
 }
 
@@ -226,7 +242,12 @@ char *store_ref_key(const struct image_ref *r)
 	for (char *p = key; *p; p++)
 		if (*p == '/')
 			*p = '%';
-	return key;
+	if (strlen(key) <= KEY_LIMIT)
+		return key;
+	/* longer than a file may be called; the file says whose it is */
+	auto_free char *text = key;
+
+	return mem_printf("%.*s%%%016" PRIx64, KEY_LIMIT, text, str_hash(text, strlen(text)));
 }
 
 /* ---- platforms ---- */

@@ -183,14 +183,21 @@ struct err *image_find(const struct image_store *s, const char *reference, const
 
 	TRY(image_ref_parse(reference, &r));
 	auto_free char *key = store_ref_key(&r);
-	auto_err struct err *e = read_ref(s, key, &i);
+	auto_free char *name = image_ref_familiar(&r);
+	struct err *e = read_ref(s, key, &i);
 
-	if (err_code(e) == ENOENT)
+	/* damaged is as good as missing: pulling it again mends it */
+	if (err_code(e) == EINVAL)
+		log_warn("%s", err_text(e));
+	else if (err_code(e) != ENOENT)
+		TRY(e);
+	if (e || strcmp(i->name, name) != 0) {
+		err_free(e);
 		return err_new(ENOENT, "image %s is not here", reference);
-	TRY(steal(&e));
+	}
 	TRY(image_platform_parse(platform, &want));
 	TRY(image_platform_parse(i->platform, &have));
-	if (platform && !image_platform_match(&want, &have))
+	if (!image_platform_match(&want, &have))
 		return err_new(ENOENT, "image %s is here only for %s", reference, i->platform);
 	*ret = steal(&i);
 	return NULL;
@@ -272,11 +279,18 @@ static struct err *collect_used(const struct image_store *s, char ***used)
 		auto_json json_t *ref = NULL;
 		auto_strv char **layers = NULL;
 		const char *config = NULL, *manifest = NULL;
+		auto_err struct err *e = json_read_file(s->dir, path, REF_MAX, &ref);
 
-		TRY(json_read_file(s->dir, path, REF_MAX, &ref));
-		TRY(json_get_strv(ref, "layers", &layers));
-		TRY(json_get_str(ref, "config", &config));
-		TRY(json_get_str(ref, "manifest", &manifest));
+		if (!e)
+			e = json_get_strv(ref, "layers", &layers);
+		if (!e)
+			e = json_get_str(ref, "config", &config);
+		if (!e)
+			e = json_get_str(ref, "manifest", &manifest);
+		if (e && err_code(e) != EINVAL && err_code(e) != ENOENT)
+			return steal(&e);
+		if (e) /* damaged: nobody can start from it */
+			log_warn("%s", err_text(e));
 		for (char **l = layers; l && *l; l++)
 			strv_add(used, mem_strdup(*l));
 		if (config)
@@ -285,6 +299,16 @@ static struct err *collect_used(const struct image_store *s, char ***used)
 			strv_add(used, store_key(manifest));
 	}
 	return NULL;
+}
+
+/* By way of ingest: a layer that is half gone must not be taken for a whole one. */
+static struct err *remove_whole(const struct image_store *s, const char *path, const char *name)
+{
+	auto_free char *aside = mem_printf(STORE_INGEST "/%s", name);
+
+	if (strcmp(path, aside) != 0 && renameat(s->dir, path, s->dir, aside) < 0)
+		return err_errno("remove %s", path);
+	return fd_remove_tree(s->dir, aside);
 }
 
 static struct err *collect_folder(const struct image_store *s, const char *folder,
@@ -299,8 +323,23 @@ static struct err *collect_folder(const struct image_store *s, const char *folde
 		auto_free char *path = mem_printf("%s/%s", folder, *n);
 
 		if (!dry_run)
-			TRY(fd_remove_tree(s->dir, path));
+			TRY(remove_whole(s, path, *n));
 		strv_add(ret_removed, steal(&path));
+	}
+	return NULL;
+}
+
+/* Nobody holds them: whoever pulls holds the gc lock as well. */
+static struct err *collect_locks(const struct image_store *s)
+{
+	auto_strv char **names = NULL;
+
+	TRY(names_in(s->dir, STORE_LOCKS, &names));
+	for (char **n = names; n && *n; n++) {
+		auto_free char *path = mem_printf(STORE_LOCKS "/%s", *n);
+
+		if (strcmp(path, STORE_GC_LOCK) != 0)
+			TRY(fd_remove_tree(s->dir, path));
 	}
 	return NULL;
 }
@@ -349,5 +388,7 @@ struct err *image_gc(const struct image_store *s, char *const *in_use, bool dry_
 	TRY(collect_folder(s, STORE_INGEST, NULL, dry_run, ret_removed));
 	TRY(collect_folder(s, STORE_LAYERS, used, dry_run, ret_removed));
 	TRY(collect_folder(s, STORE_BLOBS, used, dry_run, ret_removed));
+	if (!dry_run)
+		TRY(collect_locks(s));
 	return collect_known(s, used, dry_run);
 }

@@ -59,8 +59,9 @@ struct err *image_volume_ensure(const char *root, const char *name, char *const 
 bool image_volume_exists(const char *root, const char *name)
 {
 	auto_free char *path = mem_printf("%s/volumes/%s/_data", root, name);
+	auto_err struct err *e = check_name(name);
 
-	return access(path, F_OK) == 0;
+	return !e && access(path, F_OK) == 0;
 }
 
 static void read_volume(const char *root, const char *name, struct image_volume *v)
@@ -73,6 +74,12 @@ static void read_volume(const char *root, const char *name, struct image_volume 
 	err_ignore(json_read_file(AT_FDCWD, meta, MANIFEST_MAX, &j));
 	if (j)
 		err_ignore(json_get_strv(j, "labels", &v->labels));
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct image_volume *)a)->name,
+		      ((const struct image_volume *)b)->name);
 }
 
 struct err *image_volume_list(const char *root, struct image_volume **ret, size_t *ret_n)
@@ -93,6 +100,8 @@ struct err *image_volume_list(const char *root, struct image_volume **ret, size_
 		read_volume(root, entry->d_name, &(*ret)[(*ret_n)++]);
 	}
 	closedir(d);
+	if (*ret)
+		qsort(*ret, *ret_n, sizeof(**ret), by_name);
 	return NULL;
 }
 

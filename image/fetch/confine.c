@@ -10,9 +10,10 @@
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <seccomp.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -84,8 +85,19 @@ static struct err *allow(int rules, int fd, uint64_t access)
 	return NULL;
 }
 
+static struct err *allow_reading(int rules, const char *path)
+{
+	auto_fd int fd = open(path, O_PATH | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return NULL; /* what is not there needs no rule */
+	return allow(rules, fd, S_ISDIR(st.st_mode) ? FS_READ : LANDLOCK_ACCESS_FS_READ_FILE);
+}
+
 static struct err *restrict_files(int store)
 {
+	const char *certs = getenv("SLIPWAY_CERTS_D");
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	uint64_t all = FS_ALL_V1 | (abi >= 2 ? LANDLOCK_ACCESS_FS_REFER : 0) |
 		       (abi >= 3 ? LANDLOCK_ACCESS_FS_TRUNCATE : 0);
@@ -100,13 +112,10 @@ static struct err *restrict_files(int store)
 	if (rules < 0)
 		return err_errno("landlock");
 	TRY(allow(rules, store, all & ~LANDLOCK_ACCESS_FS_EXECUTE));
-	for (size_t i = 0; i < ARRAY_LEN(readable); i++) {
-		auto_fd int fd = open(readable[i], O_PATH | O_CLOEXEC);
-		bool file = strcmp(readable[i], "/dev/urandom") == 0;
-
-		if (fd >= 0)
-			TRY(allow(rules, fd, file ? LANDLOCK_ACCESS_FS_READ_FILE : FS_READ));
-	}
+	for (size_t i = 0; i < ARRAY_LEN(readable); i++)
+		TRY(allow_reading(rules, readable[i]));
+	if (certs)
+		TRY(allow_reading(rules, certs));
 	if (syscall(SYS_landlock_restrict_self, rules, 0) < 0)
 		return err_errno("landlock");
 	return NULL;

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "image/fetch/fetch.h"
 
-enum format { UNKNOWN, PLAIN, GZIP, ZSTD };
+enum format { PLAIN, GZIP, ZSTD };
 
 struct decoder {
 	decode_read_fn *read;
@@ -18,15 +18,20 @@ struct decoder {
 	const uint8_t *in; /* what the reader gave and was not used yet */
 	size_t in_len;
 	bool in_end;
+	uint8_t head[4];     /* what told the format, when it came in pieces */
+	const uint8_t *rest; /* what came with it */
+	size_t rest_len;
 	uint8_t *out;
 	uint64_t packed, unpacked;
 	struct inflate_state *inflate;
 	bool member; /* inside a gzip member or zstd frame */
+	bool behind; /* the last gzip member: what follows is padding */
 	ZSTD_DStream *zstd;
 };
 
 static const uint8_t gzip_magic[] = { 0x1f, 0x8b };
 static const uint8_t zstd_magic[] = { 0x28, 0xb5, 0x2f, 0xfd };
+static const uint8_t zstd_skip[] = { 0x50, 0x2a, 0x4d, 0x18 };
 
 static struct err *fill(struct decoder *d)
 {
@@ -35,12 +40,56 @@ static struct err *fill(struct decoder *d)
 
 	if (d->in_len || d->in_end)
 		return NULL;
+	if (d->rest_len) {
+		d->in = d->rest;
+		d->in_len = d->rest_len;
+		d->rest_len = 0;
+		return NULL;
+	}
 	TRY(d->read(d->ctx, &data, &len));
 	d->in = data;
 	d->in_len = len;
 	d->packed += len;
 	d->in_end = len == 0;
 	return NULL;
+}
+
+/* The first bytes may come one by one; four are enough to tell. */
+static struct err *fill_head(struct decoder *d)
+{
+	size_t have = 0;
+
+	TRY(fill(d));
+	if (d->in_len >= sizeof(d->head))
+		return NULL;
+	while (have < sizeof(d->head)) {
+		size_t n = sizeof(d->head) - have;
+
+		TRY(fill(d));
+		if (d->in_end)
+			break;
+		n = n < d->in_len ? n : d->in_len;
+		memcpy(d->head + have, d->in, n);
+		have += n;
+		d->in += n;
+		d->in_len -= n;
+	}
+	d->rest = d->in;
+	d->rest_len = d->in_len;
+	d->in = d->head;
+	d->in_len = have;
+	return NULL;
+}
+
+static enum format format_of(const uint8_t *p, size_t len)
+{
+	if (len >= 2 && p[0] == gzip_magic[0] && p[1] == gzip_magic[1])
+		return GZIP;
+	/* a frame, or one to be skipped: 0x184D2A50 to 5F, little-endian */
+	if (len >= 4 && (memcmp(p, zstd_magic, 4) == 0 ||
+			 ((p[0] & 0xf0) == 0x50 && memcmp(p + 1, zstd_skip + 1, 3) == 0)))
+		return ZSTD;
+	return PLAIN;
 }
 
 struct err *decoder_open(decode_read_fn *read, void *ctx, struct decoder **ret)
@@ -51,17 +100,15 @@ struct err *decoder_open(decode_read_fn *read, void *ctx, struct decoder **ret)
 	d->read = read;
 	d->ctx = ctx;
 	d->out = mem_alloc(BLOCK);
-	e = fill(d);
+	e = fill_head(d);
 	if (e) {
 		decoder_free(d);
 		return e;
 	}
-	d->format = PLAIN;
-	if (d->in_len >= sizeof(gzip_magic) && memcmp(d->in, gzip_magic, sizeof(gzip_magic)) == 0) {
-		d->format = GZIP;
+	d->format = format_of(d->in, d->in_len);
+	if (d->format == GZIP)
 		d->inflate = mem_alloc(sizeof(*d->inflate));
-	} else if (d->in_len >= sizeof(zstd_magic) && memcmp(d->in, zstd_magic, 3) == 0) {
-		d->format = ZSTD;
+	if (d->format == ZSTD) {
 		d->zstd = ZSTD_createDStream();
 		/* a frame may ask for as much window memory as it likes; zstd -d's own limit is 128 MiB */
 		ZSTD_DCtx_setParameter(d->zstd, ZSTD_d_windowLogMax, 27);
@@ -91,7 +138,8 @@ static struct err *gunzip(struct decoder *d, size_t *ret_len)
 			return NULL;
 		}
 		if (!d->member) { /* the next of several members; padding behind the last is skipped */
-			if (d->packed != d->in_len && *d->in != gzip_magic[0]) {
+			d->behind = d->behind || *d->in != gzip_magic[0];
+			if (d->behind) {
 				d->in_len = 0;
 				continue;
 			}

@@ -11,9 +11,14 @@
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 
 #include "base/json.h"
+#include "base/str.h"
 #include "image/internal.h"
+
+#define HASH_FUNCTION(key, len, ret) ((ret) = (unsigned)str_hash(key, len))
+#include <uthash.h>
 
 enum {
 	WORKERS = 4,		/* layers at a time */
@@ -21,6 +26,7 @@ enum {
 	BLOCK = 256 * 1024,	/* bytes handed from stage to stage */
 	INDEX_DEPTH = 4,	/* of indexes naming indexes */
 	LAYER_MAX_RATIO = 1100, /* unpacked to packed; gzip cannot exceed 1032 */
+	PATH_LIMIT = 4096,	/* bytes of a name in a tar */
 };
 
 /* ---- digests: digest.c ---- */
@@ -70,6 +76,8 @@ struct err *repo_get(struct repo *r, const char *path, const char *accept, size_
 /* A curl handle set up for @url: certificates, credentials, time-outs. */
 struct err *repo_handle(struct repo *r, const char *url, struct curl_slist **headers,
 			CURL **ret) must_check;
+/* Waits before the next try: for the seconds the server asked for, or longer each time. */
+void repo_pause(curl_off_t asked, unsigned tries);
 /* Deals with a 401: fetches a token or turns Basic on. EACCES when there is nothing more to try. */
 struct err *repo_challenge(struct repo *r, const char *www_authenticate, bool tried) must_check;
 /* The error in a registry's answer. */
@@ -95,13 +103,23 @@ struct err *decoder_open(decode_read_fn *read, void *ctx, struct decoder **ret) 
 struct err *decoder_read(struct decoder *d, const void **ret_data, size_t *ret_len) must_check;
 void decoder_free(struct decoder *d);
 
-/* ---- a layer's tar onto disk: unpack.c, fixup.c ---- */
+/* ---- a layer's tar onto disk: unpack.c, notes.c, stack.c, fixup.c ---- */
 
-/* What cannot be known without the layers below. Paths are relative to the layer. */
+/* By path, relative to the layer; in the order of the tar. */
+struct unpack_note {
+	char *path;
+	char *target; /* of a hard link */
+	UT_hash_handle hh;
+};
+void note_add(struct unpack_note **notes, const char *path, const char *target);
+void note_remove(struct unpack_note **notes, const char *path);
+bool note_has(struct unpack_note *const *notes, const char *path);
+
+/* What cannot be known without the layers below. */
 struct unpack_notes {
-	char **implied;	  /* directories no entry was seen for */
-	char **links;	  /* "path\ttarget": hard links to files of lower layers */
-	bool opaque_root; /* nothing of the layers below is left */
+	struct unpack_note *implied; /* directories no entry was seen for */
+	struct unpack_note *links;   /* hard links to files of lower layers */
+	bool opaque_root;	     /* nothing of the layers below is left */
 };
 void unpack_notes_clear(struct unpack_notes *n);
 /* Reads a tar to its end, and what stands behind it, into the empty directory @fs. */
@@ -109,6 +127,17 @@ struct err *unpack(decode_read_fn *read, void *ctx, int fs, struct unpack_notes 
 /* Makes the notes good, given the layers below, the nearest first. */
 struct err *unpack_fixup(int fs, const struct unpack_notes *notes, const int *lower,
 			 size_t n_lower) must_check;
+
+/* In one layer, symbolic links not followed. HIDDEN: it is not there, and not seen from below. */
+enum stack_found { STACK_ABSENT, STACK_HIDDEN, STACK_FOUND };
+struct err *stack_look(int root, const char *path, struct stat *ret_st,
+		       enum stack_found *ret) must_check;
+/* In the layers @roots, the nearest first: which has @path? -1: none. No links are followed. */
+struct err *stack_find(const int *roots, size_t n, const char *path, struct stat *ret_st,
+		       int *ret_root) must_check;
+/* @path without symbolic links, "." and ".."; what does not exist stays as it is. The caller's. */
+struct err *stack_resolve(const int *roots, size_t n, const char *path, char **ret) must_check;
+bool stack_is_whiteout(const struct stat *st);
 
 /* ---- progress: progress.c ---- */
 
@@ -137,14 +166,17 @@ struct layer {
 	int64_t size;
 	struct unpack_notes notes;
 	bool ready; /* unpacked and verified, in ingest */
-	bool opaque_root;
 	int lock;
 	struct progress_item *item;
 	struct err *error;
 	struct repo *repo;
 };
 
+typedef struct err *pull_get_fn(struct repo *r, const char *path, const char *accept, size_t max,
+				struct response *ret);
+
 struct pull {
+	pull_get_fn *get; /* repo_get() */
 	struct image_ref ref;
 	struct repo *repo;
 	char *name;
@@ -164,6 +196,7 @@ struct fetch_options {
 	const char *platform;
 	enum progress_mode progress;
 	bool always;
+	int64_t error_fd; /* where to tell a failure; -1: standard error */
 	char *const *references;
 };
 struct err *fetch_pull(const struct fetch_options *o, int store,

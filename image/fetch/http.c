@@ -4,13 +4,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "base/str.h"
 #include "image/fetch/fetch.h"
 
-enum { TOKEN_MAX = 64 << 10, CONNECT_SECONDS = 30, STALL_SECONDS = 60 };
+enum { TOKEN_MAX = 64 << 10, CONNECT_SECONDS = 30, STALL_SECONDS = 60, PAUSE_SECONDS = 60 };
 
 static const char *const cert_roots[] = { "/etc/slipway/certs.d", "/etc/docker/certs.d",
 					  "/etc/containers/certs.d" };
@@ -30,10 +31,18 @@ static char *find_certs(const char *host)
 	return NULL;
 }
 
+/* @host may have a port and a path behind it, but nothing else: "localhost:x@evil" is at evil. */
 static bool is_loopback(const char *host)
 {
-	return str_starts(host, "127.") || str_starts(host, "localhost:") ||
-	       strcmp(host, "localhost") == 0 || str_starts(host, "[::1]");
+	size_t n = str_starts(host, "127.")	   ? strspn(host, "0123456789.")
+		   : str_starts(host, "localhost") ? strlen("localhost")
+		   : str_starts(host, "[::1]")	   ? strlen("[::1]")
+						   : 0;
+	const char *rest = host + n;
+
+	if (n && *rest == ':')
+		rest += 1 + strspn(rest + 1, "0123456789");
+	return n && (!*rest || *rest == '/');
 }
 
 /* Loopback registries may speak plain HTTP, as Docker has it; whether this one does is asked once. */
@@ -170,7 +179,7 @@ struct collect {
 	size_t max;
 	bool too_large;
 	char *challenge; /* WWW-Authenticate */
-	long retry_after;
+	curl_off_t retry_after;
 };
 
 static size_t on_body(char *data, size_t size, size_t n, void *arg)
@@ -220,11 +229,24 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
 		free(*wanted[i].field);
 		*wanted[i].field = value;
 	}
-	auto_free char *retry = header_value(data, size * n, "Retry-After:");
-
-	if (retry)
-		c->retry_after = strtol(retry, NULL, 10);
 	return size * n;
+}
+
+static bool worth_retrying(const struct err *e, long status)
+{
+	if (e)
+		return err_code(e) == ECONNABORTED;
+	return status == 408 || status == 429 || status >= 500;
+}
+
+void repo_pause(curl_off_t asked, unsigned tries)
+{
+	uint64_t ms = asked > 0 ? (uint64_t)asked * 1000 : UINT64_C(100) << tries;
+	struct timespec pause = { .tv_sec = PAUSE_SECONDS };
+
+	if (ms < PAUSE_SECONDS * UINT64_C(1000))
+		pause = (struct timespec) { (time_t)(ms / 1000), (long)(ms % 1000) * 1000000 };
+	nanosleep(&pause, NULL);
 }
 
 /* One request, as it comes. */
@@ -250,17 +272,11 @@ static struct err *get_once(struct repo *r, const char *url, const char *accept,
 		else if (code != CURLE_OK)
 			e = err_new(ECONNABORTED, "%s",
 				    *message ? message : curl_easy_strerror(code));
+		curl_easy_getinfo(h, CURLINFO_RETRY_AFTER, &c->retry_after);
 		curl_easy_cleanup(h);
 	}
 	curl_slist_free_all(headers);
 	return e;
-}
-
-static bool worth_retrying(const struct err *e, long status)
-{
-	if (e)
-		return err_code(e) == ECONNABORTED;
-	return status == 408 || status == 429 || status >= 500;
 }
 
 struct err *repo_get(struct repo *r, const char *path, const char *accept, size_t max,
@@ -293,10 +309,7 @@ struct err *repo_get(struct repo *r, const char *path, const char *accept, size_
 		if (!worth_retrying(e, ret->status) || try == TRIES || (e && try == 2))
 			return e ? err_wrap(steal(&e), "%s", what)
 				 : repo_refusal(r, what, ret->status, ret->body);
-		long pause = c.retry_after > 0 && c.retry_after < 60 ? c.retry_after * 1000
-								     : 200L << try;
-
-		usleep((useconds_t)pause * 1000);
+		repo_pause(c.retry_after, try);
 	}
 }
 
@@ -364,7 +377,7 @@ static struct err *fetch_token(struct repo *r, const char *challenge, char **ret
 	TRY(json_get_str(j, "token", &token));
 	if (!token)
 		TRY(json_get_str(j, "access_token", &token));
-	if (!token)
+	if (!token || strpbrk(token, "\r\n")) /* it goes into a header */
 		return err_new(EACCES, "no token in the answer of %s", realm);
 	*ret = mem_strdup(token);
 	return NULL;

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "image/fetch/fetch.h"
 
 static const char usage[] =
@@ -21,6 +22,8 @@ static const char usage[] =
 	"  --platform=OS/ARCH   for another machine than this one\n"
 	"  --progress=MODE      auto, plain or quiet\n"
 	"  --always             ask the registry also when the tag is in the store\n"
+	"  --error-fd=N         tell a failure through this descriptor (\"CODE TEXT\"), not on "
+	"standard error\n"
 	"  --debug              tell what is done\n";
 
 static struct err *parse_progress(const char *text, enum progress_mode *ret)
@@ -44,6 +47,7 @@ static struct err *parse(int argc, char **argv, struct fetch_options *o)
 		{ "progress", required_argument, NULL, 'P' },
 		{ "always", no_argument, NULL, 'a' },
 		{ "debug", no_argument, NULL, 'd' },
+		{ "error-fd", required_argument, NULL, 'e' },
 		{ 0 },
 	};
 	int c;
@@ -58,6 +62,8 @@ static struct err *parse(int argc, char **argv, struct fetch_options *o)
 			o->always = true;
 		else if (c == 'd')
 			log_setup("slipway-fetch", LOG_LEVEL_DEBUG, LOG_TEXT);
+		else if (c == 'e')
+			TRY(err_wrap(str_number(optarg, 0, INT16_MAX, &o->error_fd), "--error-fd"));
 		else if (c == 'P')
 			TRY(parse_progress(optarg, &o->progress));
 		else
@@ -69,19 +75,18 @@ static struct err *parse(int argc, char **argv, struct fetch_options *o)
 	return NULL;
 }
 
-static struct err *run(int argc, char **argv)
+static struct err *run(int argc, char **argv, struct fetch_options *o)
 {
-	struct fetch_options o = { 0 };
 	struct auth *auth = NULL;
 	auto_fd int store = -1;
 
-	TRY(parse(argc, argv, &o));
-	TRY(fd_openat(AT_FDCWD, o.store, O_RDONLY | O_DIRECTORY, &store));
+	TRY(parse(argc, argv, o));
+	TRY(fd_openat(AT_FDCWD, o->store, O_RDONLY | O_DIRECTORY, &store));
 	TRY(auth_load(&auth));
 	struct err *e = confine(store);
 
 	if (!e)
-		e = fetch_pull(&o, store, auth);
+		e = fetch_pull(o, store, auth);
 	auth_free(auth);
 	return e;
 }
@@ -93,11 +98,15 @@ int main(int argc, char **argv)
 	umask(022);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return EXIT_FAILURE;
-	auto_err struct err *e = run(argc, argv);
+	struct fetch_options o = { .error_fd = -1 };
+	auto_err struct err *e = run(argc, argv, &o);
 
 	curl_global_cleanup();
 	if (!e)
 		return EXIT_SUCCESS;
-	log_error("%s", err_text(e));
+	if (o.error_fd >= 0)
+		err_send((int)o.error_fd, steal(&e));
+	else
+		log_error("%s", err_text(e));
 	return EXIT_FAILURE;
 }

@@ -26,6 +26,8 @@ static const char *const config_types[] = { "application/vnd.oci.image.config.v1
 					    "application/vnd.docker.container.image.v1+json",
 					    NULL };
 
+static const int64_t blob_max = (int64_t)1 << 40; /* bytes */
+
 struct descriptor {
 	const char *digest, *type;
 	int64_t size;
@@ -39,8 +41,8 @@ static struct err *read_descriptor(const json_t *j, struct descriptor *ret)
 	TRY(json_get_int(j, "size", &ret->size));
 	if (!ret->digest || !image_is_digest(ret->digest))
 		return err_new(EBADMSG, "a descriptor without a valid digest");
-	if (ret->size < 0)
-		return err_new(EBADMSG, "%s: a descriptor without a size", ret->digest);
+	if (ret->size < 0 || ret->size > blob_max)
+		return err_new(EBADMSG, "%s: a descriptor without a sensible size", ret->digest);
 	return NULL;
 }
 
@@ -50,24 +52,26 @@ static struct err *get_manifest(struct pull *p, const char *which, json_t **ret,
 {
 	auto_free char *path = mem_printf("/manifests/%s", which);
 	struct response r = { 0 };
-	struct err *e = repo_get(p->repo, path, accept_all, MANIFEST_MAX, &r);
+	struct err *e = p->get(p->repo, path, accept_all, MANIFEST_MAX, &r);
 	auto_free char *type = steal(&r.type), *text = steal(&r.body);
 	auto_json json_t *j = NULL;
 	const char *said = NULL;
+	int64_t version = 0;
 
 	size_t len = r.len;
 	response_clear(&r);
 	TRY(e);
-	if (type && str_one_of(type, schema1_types))
-		return err_new(EBADMSG,
-			       "the registry has only a schema 1 manifest, which is no longer "
-			       "supported; push the image again with a current tool");
 	auto_free char *digest = digest_of(image_is_digest(which) ? which : "sha256:", text, len);
 
 	if (image_is_digest(which) && strcmp(which, digest) != 0)
 		return err_new(EBADMSG, "digest mismatch: the manifest %s is %s", which, digest);
 	TRY(err_wrap(json_parse(text, len, MANIFEST_MAX, &j), "manifest"));
 	TRY(json_get_str(j, "mediaType", &said));
+	TRY(json_get_int(j, "schemaVersion", &version));
+	if (version == 1 || (type && str_one_of(type, schema1_types)))
+		return err_new(EBADMSG,
+			       "the registry has only a schema 1 manifest, which is no longer "
+			       "supported; push the image again with a current tool");
 	/* one document must not be read as two things (CVE-2021-41190) */
 	if (said && type && strcmp(type, "application/json") != 0 && strcmp(said, type) != 0)
 		return err_new(EBADMSG, "the manifest says it is %s, the registry %s", said, type);
@@ -111,6 +115,8 @@ static struct err *choose(const json_t *index, const struct image_platform *want
 		TRY(read_platform(where, &have));
 		int score = where ? image_platform_match(want, &have) : 1;
 
+		if (strcmp(have.arch, "unknown") == 0) /* an attestation about another entry */
+			continue;
 		strv_add(&offered, mem_printf("%s/%s%s%s", have.os, have.arch,
 					      *have.variant ? "/" : "", have.variant));
 		if (score > best) {
@@ -214,7 +220,7 @@ static struct err *read_config(struct pull *p, const json_t *manifest,
 	if (d.type && !str_one_of(d.type, config_types))
 		return err_new(EBADMSG, "not an image but an artifact (%s)", d.type);
 	auto_free char *path = mem_printf("/blobs/%s", d.digest);
-	struct err *e = repo_get(p->repo, path, NULL, CONFIG_MAX, &r);
+	struct err *e = p->get(p->repo, path, NULL, CONFIG_MAX, &r);
 	auto_free char *actual = e ? NULL : digest_of(d.digest, r.body, r.len);
 
 	if (!e && strcmp(actual, d.digest) != 0)

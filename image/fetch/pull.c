@@ -5,6 +5,8 @@
  * A layer is unpacked in ingest/ under a lock of its own, so that two processes
  * never fetch the same one. What was verified is flushed with one syncfs and
  * renamed; the reference is written last, and only then is the image there.
+ * Nobody waits for a lock while holding one: whoever finds a layer busy publishes
+ * what it has, lets go, and looks again.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +27,7 @@ struct session {
 	struct progress *progress;
 	struct pull *pulls;
 	size_t n_pulls;
-	struct layer **queue; /* to be fetched; each diffID once */
+	struct layer **queue; /* to be fetched; each chainID once */
 	size_t n_queue;
 	_Atomic size_t next;
 	_Atomic int busy; /* workers */
@@ -113,6 +115,17 @@ static struct err *fetch_into(struct layer *l, int fs)
 	return e;
 }
 
+static void discard(const struct session *s, struct layer *l)
+{
+	auto_free char *key = store_key(l->diff);
+	auto_free char *ingest = mem_printf(STORE_INGEST "/%s", key);
+
+	err_ignore(fd_remove_tree(s->store, ingest));
+	unpack_notes_clear(&l->notes);
+	l->ready = false;
+	fd_close(&l->lock);
+}
+
 static struct err *fetch_layer(const struct session *s, struct layer *l)
 {
 	auto_free char *key = store_key(l->diff);
@@ -120,24 +133,26 @@ static struct err *fetch_layer(const struct session *s, struct layer *l)
 	auto_free char *ingest = mem_printf(STORE_INGEST "/%s", key);
 	auto_free char *fs_path = mem_printf("%s/fs", ingest);
 	auto_fd int fs = -1;
+	struct err *e = fd_lock(s->store, lock, LOCK_EX | LOCK_NB, &l->lock);
 
-	atomic_store(&l->item->state, "waiting");
-	TRY(fd_lock(s->store, lock, LOCK_EX, &l->lock));
+	if (err_code(e) == EWOULDBLOCK) { /* another process has it, or another image of ours */
+		err_free(e);
+		atomic_store(&l->item->state, "waiting");
+		return NULL;
+	}
+	TRY(e);
 	l->key = stored_key(s->store, l);
-	if (l->key) { /* another process was quicker */
+	if (l->key) { /* the other one was quicker */
 		atomic_store(&l->item->state, "already here");
+		fd_close(&l->lock);
 		return NULL;
 	}
 	atomic_store(&l->item->state, "downloading");
+	atomic_store(&l->item->done, 0);
 	TRY(fd_remove_tree(s->store, ingest)); /* what an interrupted pull left */
 	TRY(fd_mkdirs(s->store, fs_path, 0755));
 	TRY(fd_openat(s->store, fs_path, O_RDONLY | O_DIRECTORY, &fs));
-	struct err *e = fetch_into(l, fs);
-
-	if (e) {
-		err_ignore(fd_remove_tree(s->store, ingest));
-		return e;
-	}
+	TRY(fetch_into(l, fs));
 	l->ready = true;
 	atomic_store(&l->item->state, "unpacked");
 	return NULL;
@@ -154,8 +169,11 @@ static void *worker(void *arg)
 			break;
 		struct layer *l = s->queue[i];
 
+		if (l->key)
+			continue;
 		l->error = err_wrap(fetch_layer(s, l), "layer %.19s", l->blob);
 		if (l->error) {
+			discard(s, l);
 			atomic_store(&s->failed, true);
 			atomic_store(&l->item->state, "failed");
 		}
@@ -164,17 +182,21 @@ static void *worker(void *arg)
 	return NULL;
 }
 
-static struct err *fetch_queue(struct session *s)
+/* Goes through the queue once. */
+static struct err *fetch_round(struct session *s)
 {
 	pthread_t threads[WORKERS];
-	size_t n = s->n_queue < WORKERS ? s->n_queue : WORKERS;
+	size_t want = s->n_queue < WORKERS ? s->n_queue : WORKERS, n = 0;
 	struct timespec pause = { 0, 20000000 };
 	struct err *errors = NULL;
 
-	atomic_store(&s->busy, (int)n);
-	for (size_t i = 0; i < n; i++)
-		if (pthread_create(&threads[i], NULL, worker, s) != 0)
-			return err_new(EAGAIN, "cannot start a thread");
+	atomic_store(&s->next, 0);
+	atomic_store(&s->busy, (int)want);
+	while (n < want && pthread_create(&threads[n], NULL, worker, s) == 0)
+		n++;
+	atomic_fetch_sub(&s->busy, (int)(want - n));
+	if (n < want && n == 0)
+		return err_new(EAGAIN, "cannot start a thread");
 	while (atomic_load(&s->busy) > 0) {
 		progress_show(s->progress, false);
 		nanosleep(&pause, NULL);
@@ -190,19 +212,54 @@ static struct err *fetch_queue(struct session *s)
 
 static bool leans_on_lower(const struct layer *l)
 {
-	return l->notes.implied || l->notes.links;
+	return !l->notes.opaque_root && (l->notes.implied || l->notes.links);
 }
 
-/* Descriptors of the layers below @index, the nearest first. */
-static struct err *open_lower(const struct session *s, const struct pull *p, size_t index, int *fds)
+static struct err *is_opaque(const struct session *s, const char *key, bool *ret)
 {
-	for (size_t i = 0; i < index; i++) {
-		const struct layer *l = &p->layers[index - 1 - i];
-		auto_free char *ingest = store_key(l->diff);
-		auto_free char *path = l->key ? mem_printf(STORE_LAYERS "/%s/fs", l->key)
-					      : mem_printf(STORE_INGEST "/%s/fs", ingest);
+	auto_free char *path = mem_printf(STORE_LAYERS "/%s/meta", key);
+	auto_json json_t *meta = NULL;
 
-		TRY(fd_openat(s->store, path, O_PATH | O_DIRECTORY, &fds[i]));
+	TRY(json_read_file(s->store, path, MANIFEST_MAX, &meta));
+	return json_get_bool(meta, "opaque_root", ret);
+}
+
+/* Where the layer is now: published, or unpacked by us. EAGAIN while another process has it. */
+static struct err *locate(const struct session *s, const struct layer *l, char **ret_path,
+			  bool *ret_opaque)
+{
+	auto_free char *key = stored_key(s->store, l);
+
+	if (key) {
+		*ret_path = mem_printf(STORE_LAYERS "/%s/fs", key);
+		return is_opaque(s, key, ret_opaque);
+	}
+	for (size_t i = 0; i < s->n_queue; i++) {
+		const struct layer *q = s->queue[i];
+
+		if (!q->ready || strcmp(q->diff, l->diff) != 0 ||
+		    (leans_on_lower(q) && strcmp(q->chain, l->chain) != 0))
+			continue;
+		auto_free char *ingest = store_key(l->diff);
+
+		*ret_path = mem_printf(STORE_INGEST "/%s/fs", ingest);
+		*ret_opaque = q->notes.opaque_root;
+		return NULL;
+	}
+	return err_new(EAGAIN, "the layer below, %.19s, is not here yet", l->diff);
+}
+
+/* Descriptors of the layers below @index, the nearest first, down to one that hides the rest. */
+static struct err *open_lower(const struct session *s, const struct pull *p, size_t index, int *fds,
+			      size_t *ret_n)
+{
+	bool opaque = false;
+
+	for (; index > 0 && !opaque; (*ret_n)++) {
+		auto_free char *path = NULL;
+
+		TRY(locate(s, &p->layers[--index], &path, &opaque));
+		TRY(fd_openat(s->store, path, O_PATH | O_DIRECTORY, &fds[*ret_n]));
 	}
 	return NULL;
 }
@@ -214,15 +271,16 @@ static struct err *fix_layer(const struct session *s, const struct pull *p, size
 	auto_free char *path = mem_printf(STORE_INGEST "/%s/fs", key);
 	auto_free int *fds = mem_alloc((index + 1) * sizeof(int));
 	auto_fd int fs = -1;
+	size_t n = 0;
 
 	memset(fds, -1, (index + 1) * sizeof(int));
 	struct err *e = fd_openat(s->store, path, O_RDONLY | O_DIRECTORY, &fs);
 
+	if (!e && !l->notes.opaque_root)
+		e = open_lower(s, p, index, fds, &n);
 	if (!e)
-		e = open_lower(s, p, index, fds);
-	if (!e)
-		e = unpack_fixup(fs, &l->notes, fds, index);
-	for (size_t i = 0; i < index; i++)
+		e = unpack_fixup(fs, &l->notes, fds, n);
+	for (size_t i = 0; i < n; i++)
 		fd_cleanup(&fds[i]);
 	return e;
 }
@@ -256,7 +314,9 @@ static struct err *rename_layer(const struct session *s, struct layer *l)
 	auto_free char *blob = store_key(l->blob);
 	auto_free char *known = mem_printf(STORE_KNOWN "/%s", blob);
 
-	return fd_replace_file(s->store, known, l->diff, 0600);
+	TRY(fd_replace_file(s->store, known, l->diff, 0600));
+	atomic_store(&l->item->state, "done");
+	return NULL;
 }
 
 static struct err *sync_folder(const struct session *s, const char *folder)
@@ -267,33 +327,70 @@ static struct err *sync_folder(const struct session *s, const char *folder)
 	return fsync(fd) < 0 ? err_errno("fsync %s", folder) : NULL;
 }
 
+/* Readies for publishing; a layer that leans on one another process still has is given up. */
+static struct err *finish_layer(const struct session *s, const struct pull *p, size_t index)
+{
+	struct layer *l = &p->layers[index];
+	struct err *e = NULL;
+
+	if (!l->ready)
+		return NULL;
+	if (l->notes.implied || l->notes.links)
+		e = fix_layer(s, p, index);
+	if (!e)
+		e = write_meta(s, l);
+	if (!e)
+		return NULL;
+	discard(s, l);
+	if (err_code(e) != EAGAIN)
+		return err_wrap(e, "layer %.19s", l->blob);
+	err_ignore(e);
+	return NULL;
+}
+
 /* All that is verified goes to disk with one flush, and only then gets its name. */
 static struct err *publish_layers(const struct session *s)
 {
+	struct err *errors = NULL;
 	bool any = false;
 
 	for (size_t i = 0; i < s->n_pulls; i++)
 		for (size_t k = 0; k < s->pulls[i].n_layers; k++) {
-			const struct layer *l = &s->pulls[i].layers[k];
-
-			if (!l->ready)
-				continue;
-			if (leans_on_lower(l))
-				TRY(err_wrap(fix_layer(s, &s->pulls[i], k), "layer %.19s",
-					     l->blob));
-			TRY(write_meta(s, l));
-			any = true;
+			errors = err_join(errors, finish_layer(s, &s->pulls[i], k));
+			any = any || s->pulls[i].layers[k].ready;
 		}
 	if (!any)
-		return NULL;
+		return errors;
 	if (syncfs(s->store) < 0)
-		return err_errno("flush the store to disk");
-	for (size_t i = 0; i < s->n_pulls; i++)
-		for (size_t k = 0; k < s->pulls[i].n_layers; k++)
-			if (s->pulls[i].layers[k].ready)
-				TRY(rename_layer(s, &s->pulls[i].layers[k]));
-	return sync_folder(s, STORE_LAYERS);
+		return err_join(errors, err_errno("flush the store to disk"));
+	for (size_t i = 0; i < s->n_queue; i++)
+		if (s->queue[i]->ready)
+			errors = err_join(errors, rename_layer(s, s->queue[i]));
+	errors = err_join(errors, sync_folder(s, STORE_LAYERS));
+	for (size_t i = 0; i < s->n_queue; i++)
+		fd_close(&s->queue[i]->lock);
+	return errors;
 }
+
+static struct err *fetch_queue(struct session *s)
+{
+	struct timespec pause = { 0, 50000000 };
+
+	for (;;) {
+		bool missing = false;
+		struct err *errors = fetch_round(s);
+
+		/* what was fetched is kept, also when something failed: the next try goes on from there */
+		errors = err_join(errors, publish_layers(s));
+		for (size_t i = 0; i < s->n_queue; i++)
+			missing = missing || !s->queue[i]->key;
+		if (errors || !missing)
+			return errors;
+		nanosleep(&pause, NULL);
+	}
+}
+
+/* ---- images ---- */
 
 static struct err *write_blob(const struct session *s, const char *digest, const char *text)
 {
@@ -303,24 +400,31 @@ static struct err *write_blob(const struct session *s, const char *digest, const
 	return fd_replace_file(s->store, path, text, 0600);
 }
 
-/* The layers of the image, without those that an opaque root hides. */
+static void drop(json_t *list, const char *key)
+{
+	for (size_t i = json_array_size(list); i > 0; i--)
+		if (strcmp(json_string_value(json_array_get(list, i - 1)), key) == 0)
+			json_array_remove(list, i - 1);
+}
+
+/*
+ * The layers of the image, without those that an opaque root hides, and each
+ * once (overlayfs wants it so): of the same layer twice the upper one covers all of the lower.
+ */
 static struct err *layer_keys(const struct session *s, struct pull *p, json_t *list)
 {
 	for (size_t i = 0; i < p->n_layers; i++) {
 		struct layer *l = &p->layers[i];
-		auto_json json_t *meta = NULL;
 		bool opaque = false;
 
 		if (!l->key)
 			l->key = stored_key(s->store, l);
 		if (!l->key)
 			return err_new(ENOENT, "layer %s has vanished from the store", l->diff);
-		auto_free char *path = mem_printf(STORE_LAYERS "/%s/meta", l->key);
-
-		TRY(json_read_file(s->store, path, MANIFEST_MAX, &meta));
-		TRY(json_get_bool(meta, "opaque_root", &opaque));
+		TRY(is_opaque(s, l->key, &opaque));
 		if (opaque)
 			json_array_clear(list);
+		drop(list, l->key);
 		json_array_append_new(list, json_string(l->key));
 	}
 	return NULL;
@@ -331,6 +435,7 @@ static struct err *publish_image(const struct session *s, struct pull *p)
 	auto_free char *familiar = image_ref_familiar(&p->ref);
 	auto_free char *key = store_ref_key(&p->ref);
 	auto_free char *path = mem_printf(STORE_REFS "/%s", key);
+	auto_free char *aside = mem_printf(STORE_INGEST "/ref-%d", getpid());
 	auto_json json_t *ref = json_object();
 	json_t *layers = json_array();
 	int64_t size = 0;
@@ -347,12 +452,14 @@ static struct err *publish_image(const struct session *s, struct pull *p)
 	TRY(layer_keys(s, p, layers));
 	TRY(write_blob(s, p->manifest, p->manifest_text));
 	TRY(write_blob(s, p->config, p->config_text));
-	/* whatever the reference names is on disk before the reference is */
-	if (syncfs(s->store) < 0)
-		return err_errno("flush the store to disk");
 	auto_free char *text = json_text(ref, 2);
 
-	TRY(fd_replace_file(s->store, path, text, 0600));
+	TRY(fd_replace_file(s->store, aside, text, 0600));
+	/* the reference, and whatever it names, is on disk before it has its name */
+	if (syncfs(s->store) < 0)
+		return err_errno("flush the store to disk");
+	if (renameat(s->store, aside, s->store, path) < 0)
+		return err_errno("rename to %s", path);
 	TRY(sync_folder(s, STORE_REFS));
 	progress_message(s->progress, "%s: pulled %s", p->name, p->manifest);
 	return NULL;
@@ -370,7 +477,7 @@ static bool is_here(const struct session *s, const struct fetch_options *o, cons
 	auto_json json_t *ref = NULL;
 	auto_strv char **layers = NULL;
 	struct image_platform want, have;
-	const char *platform = NULL;
+	const char *platform = NULL, *config = NULL;
 	auto_err struct err *e = json_read_file(s->store, path, MANIFEST_MAX, &ref);
 
 	if (!e)
@@ -378,10 +485,15 @@ static bool is_here(const struct session *s, const struct fetch_options *o, cons
 	if (!e)
 		e = json_get_str(ref, "platform", &platform);
 	if (!e)
+		e = json_get_str(ref, "config", &config);
+	if (!e)
 		e = image_platform_parse(o->platform, &want);
 	if (!e)
 		e = image_platform_parse(platform, &have);
-	if (e || !image_platform_match(&want, &have))
+	auto_free char *blob = config ? store_key(config) : NULL;
+
+	if (e || !blob || !layers || !exists(s->store, STORE_BLOBS, blob) ||
+	    !image_platform_match(&want, &have))
 		return false;
 	for (char **l = layers; l && *l; l++)
 		if (!exists(s->store, STORE_LAYERS, *l))
@@ -395,7 +507,7 @@ static void enqueue(struct session *s, struct layer *l)
 	if (l->key)
 		return;
 	for (size_t i = 0; i < s->n_queue; i++)
-		if (strcmp(s->queue[i]->diff, l->diff) == 0)
+		if (strcmp(s->queue[i]->chain, l->chain) == 0)
 			return;
 	s->queue = mem_grow(s->queue, s->n_queue + 1, sizeof(*s->queue));
 	s->queue[s->n_queue++] = l;
@@ -418,17 +530,21 @@ static struct err *resolve(struct session *s, const struct fetch_options *o,
 	}
 	progress_message(s->progress, "%s: pulling", p->name);
 	TRY(repo_open(&p->ref, auth, &p->repo));
+	p->get = repo_get;
 	TRY(pull_resolve(p, &want));
 	for (size_t i = 0; i < p->n_layers; i++)
 		enqueue(s, &p->layers[i]);
 	return NULL;
 }
 
-static bool complete(const struct pull *p)
+static bool complete(const struct session *s, const struct pull *p)
 {
-	for (size_t i = 0; i < p->n_layers; i++)
-		if (p->layers[i].error)
+	for (size_t i = 0; i < p->n_layers; i++) {
+		auto_free char *key = stored_key(s->store, &p->layers[i]);
+
+		if (!key)
 			return false;
+	}
 	return true;
 }
 
@@ -445,13 +561,15 @@ static struct err *run(struct session *s, const struct fetch_options *o, const s
 		}
 	}
 	TRY(errors);
-	errors = fetch_queue(s);
+	if (s->n_queue)
+		errors = fetch_queue(s);
 	progress_show(s->progress, true);
-	/* what has been fetched is kept, also when something else failed: the next try goes on from there */
-	errors = err_join(errors, publish_layers(s));
-	for (size_t i = 0; i < s->n_pulls && !errors; i++)
-		if (!s->pulls[i].done && complete(&s->pulls[i]))
-			errors = err_wrap(publish_image(s, &s->pulls[i]), "%s", s->pulls[i].name);
+	for (size_t i = 0; i < s->n_pulls; i++) {
+		struct pull *p = &s->pulls[i];
+
+		if (!p->done && complete(s, p))
+			errors = err_join(errors, err_wrap(publish_image(s, p), "%s", p->name));
+	}
 	return errors;
 }
 

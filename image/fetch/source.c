@@ -14,7 +14,10 @@
 #include "base/mem.h"
 #include "image/fetch/fetch.h"
 
-enum { QUEUE_MAX = 4 * BLOCK };
+enum {
+	QUEUE_MAX = 4 * BLOCK,
+	PROGRESS_MIN = 1 << 20 /* bytes between failures, to go on and on */
+};
 
 struct source {
 	struct repo *repo;
@@ -30,10 +33,12 @@ struct source {
 	size_t queued;
 	char *block; /* what the reader is looking at */
 	bool paused, ended, checked, too_large, challenged;
+	bool begun; /* this answer's body */
 	char *challenge;
 	long status;
 	int64_t skip; /* bytes to drop: the server ignored the range */
 	unsigned failures;
+	int64_t failed_at; /* what had arrived at the last failure */
 };
 
 static size_t on_data(char *data, size_t size, size_t n, void *arg)
@@ -43,7 +48,11 @@ static size_t on_data(char *data, size_t size, size_t n, void *arg)
 
 	curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &s->status);
 	if (s->status != 200 && s->status != 206)
-		return len; /* an error's text */
+		return len;		   /* an error's text */
+	if (!s->begun && s->status == 200) /* to a request with a range: the whole blob again */
+		s->skip = s->got;
+	s->begun = true;
+	s->challenged = false; /* when a token runs out on the way, there may be another */
 	if (s->queued + len > QUEUE_MAX) {
 		s->paused = true;
 		return CURL_WRITEFUNC_PAUSE;
@@ -71,9 +80,6 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
 		free(s->challenge);
 		s->challenge = mem_strndup(data + sizeof(name) - 1, size * n - sizeof(name) + 1);
 	}
-	/* a 200 to a request with a range is the whole blob again */
-	if (size * n > 12 && strncmp(data, "HTTP/", 5) == 0 && strstr(data, " 200"))
-		s->skip = s->got;
 	return size * n;
 }
 
@@ -98,7 +104,8 @@ static struct err *connect_again(struct source *s)
 	curl_easy_setopt(s->easy, CURLOPT_HEADERFUNCTION, on_header);
 	curl_easy_setopt(s->easy, CURLOPT_HEADERDATA, s);
 	s->skip = 0;
-	s->paused = false;
+	s->paused = s->begun = false;
+	*s->message = '\0';
 	if (s->got) {
 		auto_free char *range = mem_printf("%lld-", (long long)s->got);
 		curl_easy_setopt(s->easy, CURLOPT_RANGE, range);
@@ -160,14 +167,20 @@ static struct err *on_end(struct source *s, CURLcode code)
 		s->challenged = true;
 		return connect_again(s);
 	}
+	curl_off_t asked = 0;
+	bool good = s->status == 200 || s->status == 206;
 	bool broken = code != CURLE_OK || s->status == 408 || s->status == 429 || s->status >= 500;
 
-	if (!broken && s->status != 200 && s->status != 206)
-		return repo_refusal(s->repo, "blob", s->status, NULL);
-	if (!broken && s->got == s->size) {
+	if (good &&
+	    s->got == s->size) { /* how it has ended does not matter: the digest is checked */
 		s->ended = true;
 		return NULL;
 	}
+	if (!broken && !good)
+		return repo_refusal(s->repo, "blob", s->status, NULL);
+	if (s->got - s->failed_at >= PROGRESS_MIN)
+		s->failures = 0;
+	s->failed_at = s->got;
 	if (++s->failures >= TRIES)
 		return err_new(EIO, "broken off at %lld of %lld bytes after %d tries: %s",
 			       (long long)s->got, (long long)s->size, TRIES,
@@ -176,7 +189,8 @@ static struct err *on_end(struct source *s, CURLcode code)
 						  : "truncated");
 	log_debug("%s: broken off at %lld: %s; again", s->digest, (long long)s->got,
 		  curl_easy_strerror(code));
-	usleep(100000U << s->failures);
+	curl_easy_getinfo(s->easy, CURLINFO_RETRY_AFTER, &asked);
+	repo_pause(asked, s->failures);
 	return connect_again(s);
 }
 

@@ -24,7 +24,14 @@
 #include "base/str.h"
 #include "image/fetch/fetch.h"
 
-enum { PATH_LIMIT = 4096, XATTR_LIMIT = 64 << 10, ENTRIES_MAX = 10000000 };
+enum {
+	XATTR_LIMIT = 64 << 10,
+	ENTRIES_MAX = 10000000,
+	DEPTH_MAX = 512, /* directories in each other: whoever removes them has one open for each */
+	NAMES_MAX = 256 << 20, /* bytes of paths kept until the end */
+};
+
+#define AUFS_LINKS ".wh..wh.plnk"
 
 /* Directories get their times last: every entry made in them changes them. */
 struct dir_time {
@@ -42,14 +49,8 @@ struct unpacker {
 	struct unpack_notes *notes;
 	struct dir_time *dirs;
 	size_t n_dirs;
+	size_t names; /* bytes of the paths in dirs and notes */
 };
-
-void unpack_notes_clear(struct unpack_notes *n)
-{
-	strv_free(n->implied);
-	strv_free(n->links);
-	*n = (struct unpack_notes) { 0 };
-}
 
 static la_ssize_t on_read(struct archive *a, void *arg, const void **block)
 {
@@ -64,14 +65,14 @@ static la_ssize_t on_read(struct archive *a, void *arg, const void **block)
 
 /* ---- paths ---- */
 
-/* "./a//b/" to "a/b"; "" for the root; NULL when it leaves the layer or is too long. */
+/* "./a//b/" to "a/b"; "" for the root; NULL when it is too long. */
 static char *clean(const char *path)
 {
+	if (strlen(path) > PATH_LIMIT)
+		return NULL;
 	auto_strv char **parts = str_split(path, "/");
 	auto_strv char **kept = NULL;
 
-	if (strlen(path) > PATH_LIMIT)
-		return NULL;
 	for (char **p = parts; p && *p; p++) {
 		size_t n = strv_len(kept);
 
@@ -79,46 +80,106 @@ static char *clean(const char *path)
 			continue;
 		if (strcmp(*p, "..") != 0) {
 			strv_add(&kept, mem_strdup(*p));
-		} else if (n) { /* ".." stops at the root, as chroot has it */
-			free(kept[n - 1]);
+		} else if (n) {		   /* ".." stops at the root, as chroot has it */
+			free(kept[n - 1]); /* NOLINT: n is 0 when kept is NULL */
 			kept[n - 1] = NULL;
 		}
 	}
 	return strv_join(kept, "/");
 }
 
-/* Makes missing parents, and remembers that no entry said what they are. */
-static struct err *make_parents(struct unpacker *u, const char *dir, int *ret)
+/* A path that is kept until the end. */
+static struct err *keep_name(struct unpacker *u, const char *path)
 {
-	auto_free char *copy = mem_strdup(dir);
+	u->names += strlen(path) + sizeof(struct unpack_note);
+	return u->names > NAMES_MAX ? err_new(E2BIG, "too many directories and links") : NULL;
+}
 
-	for (char *p = copy; p;) {
+static struct err *check_depth(int dir)
+{
+	auto_free char *self = mem_printf("/proc/self/fd/%d", dir);
+	char path[PATH_LIMIT];
+	ssize_t n = readlink(self, path, sizeof(path));
+	int depth = 0;
+
+	for (ssize_t i = 0; i < n; i++)
+		depth += path[i] == '/';
+	return n < 0 || n == sizeof(path) || depth > DEPTH_MAX
+		       ? err_new(E2BIG, "directories nested deeper than %d", DEPTH_MAX)
+		       : NULL;
+}
+
+static struct err *set_opaque(int parent, const char *name)
+{
+	auto_fd int fd = -1;
+
+	TRY(fd_openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, &fd));
+	if (fsetxattr(fd, "user.overlay.opaque", "y", 1, 0) < 0)
+		return err_errno("mark %s opaque", name);
+	return NULL;
+}
+
+static struct err *add_dir(struct unpacker *u, const char *path, const struct timespec *mtime)
+{
+	TRY(keep_name(u, path));
+	if ((u->n_dirs & (u->n_dirs + 1)) == 0)
+		u->dirs = mem_grow(u->dirs, (u->n_dirs + 1) * 2, sizeof(*u->dirs));
+	u->dirs[u->n_dirs++] =
+		(struct dir_time) { mem_strdup(path), { { 0, UTIME_OMIT }, *mtime } };
+	return NULL;
+}
+
+/* The directory @name that no entry has spoken of so far, in @up. */
+static struct err *make_implied(struct unpacker *u, const char *path, int up, const char *name)
+{
+	struct timespec never = { 0, 0 };
+	struct stat st;
+
+	TRY(check_depth(up));
+	if (mkdirat(up, name, 0755) == 0) {
+		TRY(keep_name(u, path));
+		note_add(&u->notes->implied, path, NULL);
+		return NULL;
+	}
+	if (errno != EEXIST || fstatat(up, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_errno("mkdir %s", path);
+	if (S_ISDIR(st.st_mode))
+		return NULL;
+	/* a file or a whiteout of an earlier entry gives way; it has hidden what is below */
+	if (unlinkat(up, name, 0) < 0 || mkdirat(up, name, 0755) < 0)
+		return err_errno("mkdir %s", path);
+	TRY(set_opaque(up, name));
+	return add_dir(u, path, &never);
+}
+
+/* Opens directory @dir; makes it and its parents where they are missing, behind links too. */
+static struct err *open_dir(struct unpacker *u, const char *dir, int *ret)
+{
+	struct err *e = fd_open_in_root(u->root, *dir ? dir : "/", O_PATH | O_DIRECTORY, 0, ret);
+	auto_free char *real = NULL;
+
+	if (err_code(e) != ENOENT && err_code(e) != ENOTDIR)
+		return e;
+	err_free(e);
+	TRY(stack_resolve(&u->root, 1, dir, &real));
+	auto_fd int up = -1;
+
+	TRY(fd_openat(u->root, ".", O_PATH | O_DIRECTORY, &up));
+	for (char *p = real, *name = real; p; name = p) {
+		auto_fd int next = -1;
+
 		p = strchr(p, '/');
 		if (p)
 			*p = '\0';
-		auto_fd int fd = -1;
-		struct err *e = fd_open_in_root(u->root, copy, O_PATH | O_DIRECTORY, 0, &fd);
-
-		if (err_code(e) == ENOENT || err_code(e) == ENOTDIR) {
-			err_free(e);
-			/* a file or a whiteout that an earlier entry made gives way */
-			const char *slash = strrchr(copy, '/');
-			auto_free char *above =
-				mem_strndup(copy, slash ? (size_t)(slash - copy) : 0);
-			auto_fd int up = -1;
-
-			TRY(fd_open_in_root(u->root, *above ? above : "/", O_PATH | O_DIRECTORY, 0,
-					    &up));
-			(void)unlinkat(up, slash ? slash + 1 : copy, 0);
-			TRY(fd_mkdirs_in_root(u->root, copy, 0755, &fd));
-			strv_add(&u->notes->implied, mem_strdup(copy));
-			e = NULL;
-		}
-		TRY(e);
+		TRY(make_implied(u, real, up, name));
+		TRY(fd_openat(up, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, &next));
+		fd_close(&up);
+		up = fd_steal(&next);
 		if (p)
 			*p++ = '/';
 	}
-	return fd_open_in_root(u->root, dir, O_PATH | O_DIRECTORY, 0, ret);
+	*ret = fd_steal(&up);
+	return NULL;
 }
 
 /* The directory that holds @path, and the last component. Consecutive entries share it. */
@@ -133,10 +194,7 @@ static struct err *open_parent(struct unpacker *u, const char *path, const char 
 	fd_close(&u->parent_fd);
 	free(u->parent);
 	u->parent = NULL;
-	if (*dir)
-		TRY(make_parents(u, dir, &u->parent_fd));
-	else
-		TRY(fd_open_in_root(u->root, "/", O_PATH | O_DIRECTORY, 0, &u->parent_fd));
+	TRY(open_dir(u, dir, &u->parent_fd));
 	u->parent = steal(&dir);
 	return NULL;
 }
@@ -150,56 +208,91 @@ static void forget_parent(struct unpacker *u)
 
 /* ---- whiteouts ---- */
 
-static bool is_whiteout(const struct stat *st)
+/* An implied directory with nothing in it but whiteouts and others like it goes. */
+static struct err *prune(const struct unpacker *u, int up, const char *path, const char *name)
 {
-	return S_ISCHR(st->st_mode) && st->st_rdev == 0;
-}
+	auto_strv char **names = NULL;
+	auto_fd int dir = -1;
+	struct stat st;
 
-static struct err *set_opaque(int parent, const char *name)
-{
-	auto_fd int fd = -1;
+	TRY(fd_openat(up, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, &dir));
+	TRY(fd_list(dir, &names));
+	for (char **n = names; n && *n; n++) {
+		auto_free char *below = mem_printf("%s/%s", path, *n);
 
-	TRY(fd_openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, &fd));
-	if (fsetxattr(fd, "user.overlay.opaque", "y", 1, 0) < 0)
-		return err_errno("mark %s opaque", name);
+		if (fstatat(dir, *n, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			return err_errno("stat %s", below);
+		if (stack_is_whiteout(&st))
+			(void)unlinkat(dir, *n, 0);
+		else if (S_ISDIR(st.st_mode) && note_has(&u->notes->implied, below))
+			TRY(prune(u, dir, below, *n));
+	}
+	if (unlinkat(up, name, AT_REMOVEDIR) == 0)
+		note_remove(&u->notes->implied, path);
 	return NULL;
 }
 
 /* ".wh.NAME": hides NAME of the layers below, not what this layer has there. */
-static struct err *put_whiteout(struct unpacker *u, const char *path, const char *hidden)
+static struct err *put_whiteout(struct unpacker *u, const char *hidden)
 {
+	auto_free char *path = mem_printf("%s%s%s", u->parent, *u->parent ? "/" : "", hidden);
+	struct timespec never = { 0, 0 };
 	struct stat st;
 
-	if (!*hidden || strchr(hidden, '/') || strcmp(hidden, ".") == 0 ||
-	    strcmp(hidden, "..") == 0)
-		return err_new(EBADMSG, "%s: a whiteout of nothing", path);
-	if (fstatat(u->parent_fd, hidden, &st, AT_SYMLINK_NOFOLLOW) == 0)
+	if (!*hidden || strcmp(hidden, ".") == 0 || strcmp(hidden, "..") == 0)
+		return err_new(EBADMSG, "a whiteout of nothing");
+	bool there = fstatat(u->parent_fd, hidden, &st, AT_SYMLINK_NOFOLLOW) == 0;
+
+	if (there && S_ISDIR(st.st_mode) && note_has(&u->notes->implied, path)) {
+		TRY(prune(u, u->parent_fd, path, hidden));
+		there = note_has(&u->notes->implied, path);
+		note_remove(&u->notes->implied, path); /* it is not the one below */
+		if (there)
+			TRY(add_dir(u, path, &never));
+	}
+	if (there)
 		return S_ISDIR(st.st_mode) ? set_opaque(u->parent_fd, hidden) : NULL;
 	if (mknodat(u->parent_fd, hidden, S_IFCHR, 0) < 0)
-		return err_errno("whiteout %s", path);
+		return err_errno("whiteout");
 	return NULL;
 }
 
-static struct err *on_marker(struct unpacker *u, const char *path, const char *name, bool *ret_done)
+/* Nothing can be seen there from below, so that there is nothing to hide. */
+static struct err *hides_nothing(const struct unpacker *u, const char *dir, bool *ret)
 {
-	*ret_done = str_starts(name, ".wh.");
-	if (!*ret_done)
-		return NULL;
-	if (strcmp(name, ".wh..wh..opq") == 0) {
-		if (!*u->parent) {
-			u->notes->opaque_root = true;
-			return NULL;
-		}
-		auto_fd int fd = -1;
+	auto_free char *real = NULL;
+	enum stack_found found = STACK_ABSENT;
+	struct stat st;
 
-		TRY(fd_open_in_root(u->root, u->parent, O_RDONLY | O_DIRECTORY, 0, &fd));
-		if (fsetxattr(fd, "user.overlay.opaque", "y", 1, 0) < 0)
-			return err_errno("mark %s opaque", u->parent);
+	TRY(stack_resolve(&u->root, 1, dir, &real));
+	TRY(stack_look(u->root, real, &st, &found));
+	*ret = found == STACK_HIDDEN || (found == STACK_FOUND && !S_ISDIR(st.st_mode));
+	return NULL;
+}
+
+static struct err *put_marker(struct unpacker *u, const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	auto_free char *dir = mem_strndup(path, slash ? (size_t)(slash - path) : 0);
+	bool nothing = false, opaque = strcmp(name, ".wh..wh..opq") == 0;
+	auto_fd int fd = -1;
+
+	if (opaque && !slash) {
+		u->notes->opaque_root = true;
 		return NULL;
 	}
-	if (str_starts(name, ".wh..wh.")) /* AUFS's own files */
+	if (!opaque && str_starts(name, ".wh..wh.")) /* AUFS's own files */
 		return NULL;
-	return put_whiteout(u, path, name + 4);
+	TRY(hides_nothing(u, dir, &nothing));
+	if (nothing)
+		return NULL;
+	TRY(open_parent(u, path, &name));
+	if (!opaque)
+		return put_whiteout(u, name + strlen(".wh."));
+	TRY(fd_open_in_root(u->root, u->parent, O_RDONLY | O_DIRECTORY, 0, &fd));
+	if (fsetxattr(fd, "user.overlay.opaque", "y", 1, 0) < 0)
+		return err_errno("mark %s opaque", u->parent);
+	return NULL;
 }
 
 /* ---- entries ---- */
@@ -248,15 +341,24 @@ static struct err *put_link(struct unpacker *u, const char *path, const char *na
 		e = err_errno("hard link to %s", target);
 	if (err_code(e) == ENOENT) { /* to a file of a layer below, perhaps */
 		err_free(e);
-		strv_add(&u->notes->links, mem_printf("%s\t%s", path, cleaned));
-		return NULL;
+		note_add(&u->notes->links, path, cleaned);
+		return keep_name(u, path);
 	}
 	TRY(e);
-	if (S_ISDIR(st.st_mode) || is_whiteout(&st))
+	if (S_ISDIR(st.st_mode) || stack_is_whiteout(&st))
 		return err_new(EBADMSG, "a hard link to %s, which is no file", target);
 	if (linkat(dir, last, u->parent_fd, name, 0) < 0)
 		return err_errno("hard link to %s", target);
 	return NULL;
+}
+
+static struct err *put_symlink(int parent, const char *name, struct archive_entry *entry)
+{
+	const char *target = archive_entry_symlink(entry);
+
+	if (!target || !*target)
+		return err_new(EBADMSG, "a symbolic link to nothing");
+	return symlinkat(target, parent, name) < 0 ? err_errno("symlink") : NULL;
 }
 
 static struct err *put_node(int parent, const char *name, struct archive_entry *entry)
@@ -299,22 +401,40 @@ static struct err *put_xattrs(int fd, struct archive_entry *entry)
 	return NULL;
 }
 
-/* Owner, then mode (chown clears set-user-ID), then attributes (chown clears capabilities), then times. */
-static struct err *put_metadata(struct unpacker *u, const char *path, const char *name,
-				struct archive_entry *entry)
+/* -1 would be nobody in particular (chown(2)), and what is larger would wrap. */
+static struct err *check_owner(struct archive_entry *entry)
 {
-	struct timespec times[2] = {
-		{ 0, UTIME_OMIT }, { archive_entry_mtime(entry), archive_entry_mtime_nsec(entry) }
-	};
-	bool link = archive_entry_filetype(entry) == AE_IFLNK,
-	     dir = archive_entry_filetype(entry) == AE_IFDIR;
 	int64_t uid = archive_entry_uid(entry), gid = archive_entry_gid(entry);
-	auto_fd int fd = -1;
 
 	if (uid < 0 || uid >= UINT32_MAX || gid < 0 || gid >= UINT32_MAX)
 		return err_new(EBADMSG, "the owner %lld:%lld is out of range", (long long)uid,
 			       (long long)gid);
-	if (fchownat(u->parent_fd, name, (uid_t)uid, (gid_t)gid, AT_SYMLINK_NOFOLLOW) < 0)
+	return NULL;
+}
+
+/* libarchive (3.6) reads "-1.25" as one second before 1970 and a quarter after that. */
+static struct timespec mtime_of(struct archive_entry *entry)
+{
+	time_t s = archive_entry_mtime(entry);
+	long ns = archive_entry_mtime_nsec(entry);
+
+	if (s < 0 && ns > 0)
+		return (struct timespec) { s - 1, 1000000000 - ns };
+	return (struct timespec) { s, ns };
+}
+
+/* Owner, then mode (chown clears set-user-ID), then attributes (chown clears capabilities), then times. */
+static struct err *put_metadata(struct unpacker *u, const char *path, const char *name,
+				struct archive_entry *entry)
+{
+	struct timespec times[2] = { { 0, UTIME_OMIT }, mtime_of(entry) };
+	bool link = archive_entry_filetype(entry) == AE_IFLNK,
+	     dir = archive_entry_filetype(entry) == AE_IFDIR;
+	auto_fd int fd = -1;
+
+	TRY(check_owner(entry));
+	if (fchownat(u->parent_fd, name, (uid_t)archive_entry_uid(entry),
+		     (gid_t)archive_entry_gid(entry), AT_SYMLINK_NOFOLLOW) < 0)
 		return err_errno("chown");
 	TRY(fd_openat(u->parent_fd, name, O_PATH | O_NOFOLLOW, &fd));
 	auto_free char *self = mem_printf("/proc/self/fd/%d", fd);
@@ -323,13 +443,8 @@ static struct err *put_metadata(struct unpacker *u, const char *path, const char
 		return err_errno("chmod");
 	if (!link)
 		TRY(put_xattrs(fd, entry));
-	if (dir) {
-		if ((u->n_dirs & (u->n_dirs + 1)) == 0)
-			u->dirs = mem_grow(u->dirs, (u->n_dirs + 1) * 2, sizeof(*u->dirs));
-		u->dirs[u->n_dirs++] =
-			(struct dir_time) { mem_strdup(path), { times[0], times[1] } };
-		return NULL;
-	}
+	if (dir)
+		return add_dir(u, path, &times[1]);
 	if (archive_entry_mtime_is_set(entry) &&
 	    utimensat(u->parent_fd, name, times, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_errno("set times");
@@ -337,44 +452,34 @@ static struct err *put_metadata(struct unpacker *u, const char *path, const char
 }
 
 /* What stands in the way of a new entry goes; a directory stays a directory. */
-static struct err *make_room(const struct unpacker *u, const char *name, bool dir, bool *ret_opaque)
+static struct err *make_room(struct unpacker *u, const char *path, const char *name, bool dir,
+			     bool *ret_opaque)
 {
 	struct stat st;
 
 	*ret_opaque = false;
+	note_remove(&u->notes->implied, path);
+	note_remove(&u->notes->links, path);
 	if (fstatat(u->parent_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? NULL : err_errno("stat");
 	if (dir && S_ISDIR(st.st_mode))
 		return NULL;
-	*ret_opaque = dir && is_whiteout(&st); /* what was hidden below stays hidden */
+	*ret_opaque = dir; /* what a file or a whiteout has hidden stays hidden */
 	if (!S_ISDIR(st.st_mode))
 		return unlinkat(u->parent_fd, name, 0) < 0 ? err_errno("replace") : NULL;
 	return fd_remove_tree(u->parent_fd, name);
-}
-
-static void seen(struct unpacker *u, const char *path)
-{
-	char **v = u->notes->implied;
-	size_t n = strv_len(v);
-
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(v[i], path) == 0) {
-			free(v[i]);
-			memmove(v + i, v + i + 1, (n - i) * sizeof(*v));
-			return;
-		}
 }
 
 static struct err *put_directory(struct unpacker *u, const char *path, const char *name)
 {
 	bool opaque = false;
 
-	TRY(make_room(u, name, true, &opaque));
+	TRY(make_room(u, path, name, true, &opaque));
+	TRY(check_depth(u->parent_fd));
 	if (mkdirat(u->parent_fd, name, 0700) < 0 && errno != EEXIST)
 		return err_errno("mkdir");
 	if (opaque)
 		TRY(set_opaque(u->parent_fd, name));
-	seen(u, path);
 	return NULL;
 }
 
@@ -382,28 +487,27 @@ static struct err *put_entry(struct unpacker *u, struct archive *a, struct archi
 			     const char *path)
 {
 	const char *link = archive_entry_hardlink(entry), *name = NULL;
+	const char *slash = strrchr(path, '/');
 	mode_t type = archive_entry_filetype(entry);
-	bool done = false;
+	bool opaque = false;
 
+	if (str_starts(slash ? slash + 1 : path, ".wh."))
+		return put_marker(u, path);
 	TRY(open_parent(u, path, &name));
-	TRY(on_marker(u, path, name, &done));
-	if (done)
-		return NULL;
 	if (type == AE_IFDIR && !link) {
 		TRY(put_directory(u, path, name));
 		return put_metadata(u, path, name, entry);
 	}
-	TRY(make_room(u, name, false, &done));
+	TRY(make_room(u, path, name, false, &opaque));
 	if (link)
 		return put_link(u, path, name, link);
 	if (type == AE_IFREG)
 		TRY(put_file(a, u->parent_fd, name));
-	else if (type == AE_IFLNK &&
-		 symlinkat(archive_entry_symlink(entry), u->parent_fd, name) < 0)
-		return err_errno("symlink");
+	else if (type == AE_IFLNK)
+		TRY(put_symlink(u->parent_fd, name, entry));
 	else if (type == AE_IFSOCK)
 		return NULL; /* worth nothing without who listens */
-	else if (type != AE_IFLNK)
+	else
 		TRY(put_node(u->parent_fd, name, entry));
 	return put_metadata(u, path, name, entry);
 }
@@ -411,16 +515,22 @@ static struct err *put_entry(struct unpacker *u, struct archive *a, struct archi
 /* The root's own entry: only what it looks like. */
 static struct err *put_root(struct unpacker *u, struct archive_entry *entry)
 {
+	struct timespec mtime = mtime_of(entry);
+
+	if (archive_entry_filetype(entry) != AE_IFDIR)
+		return err_new(EBADMSG, "the root must be a directory");
+	TRY(check_owner(entry));
 	if (fchown(u->root, (uid_t)archive_entry_uid(entry), (gid_t)archive_entry_gid(entry)) < 0 ||
 	    fchmod(u->root, archive_entry_perm(entry)) < 0)
 		return err_errno("root directory");
-	return NULL;
+	TRY(put_xattrs(u->root, entry));
+	return add_dir(u, ".", &mtime);
 }
 
 static struct err *put_times(const struct unpacker *u)
 {
-	for (size_t i = u->n_dirs; i > 0; i--) {
-		const struct dir_time *d = &u->dirs[i - 1];
+	for (size_t i = 0; i < u->n_dirs; i++) {
+		const struct dir_time *d = &u->dirs[i];
 		auto_fd int fd = -1;
 		struct err *e = fd_open_in_root(u->root, d->path,
 						O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0, &fd);
@@ -443,6 +553,14 @@ static struct err *archive_failure(struct unpacker *u, struct archive *a)
 	return err_new(EBADMSG, "not a valid tar: %s", archive_error_string(a));
 }
 
+/* What AUFS keeps in the root is none of the image; but files have their second names there. */
+static bool is_aufs(const char *path)
+{
+	bool links = str_starts(path, AUFS_LINKS "/");
+
+	return str_starts(path, ".wh..wh.") && !links && strcmp(path, ".wh..wh..opq") != 0;
+}
+
 static struct err *read_entries(struct unpacker *u, struct archive *a)
 {
 	struct archive_entry *entry;
@@ -463,16 +581,20 @@ static struct err *read_entries(struct unpacker *u, struct archive *a)
 		if (!path)
 			return err_new(EBADMSG,
 				       "an entry with a name that is too long or unreadable");
+		if (is_aufs(path))
+			continue;
 		struct err *e = *path ? put_entry(u, a, entry, path) : put_root(u, entry);
 
 		if (e && u->read_error) { /* the cause: the stream broke in the middle of a file */
 			err_free(e);
-			e = steal(&u->read_error);
+			return steal(&u->read_error);
 		}
 		TRY(err_wrap(e, "/%s", path));
 		if (archive_entry_filetype(entry) != AE_IFREG)
 			forget_parent(u);
 	}
+	TRY(fd_remove_tree(u->root, AUFS_LINKS));
+	note_remove(&u->notes->implied, AUFS_LINKS);
 	return put_times(u);
 }
 
