@@ -59,7 +59,7 @@ say = @printf '  %-5s %s\n' $(1) $(2);
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: all demo test check check-root bench fuzz tidy fmt fmt-check layers docs install clean help
+.PHONY: all demo test check check-root bench golden fuzz tidy fmt fmt-check layers docs install clean help
 all: $(programs:%=$(out)/%) ## the programs (default)
 
 objects = $(patsubst %.c,$(out)/%.o,$(sort $(wildcard $(1)/*.c)))
@@ -104,6 +104,8 @@ $(unit_tests): %: %.o $(out)/tests/check.o $(fetch_objects) $(oci_objects) $(cli
 
 unit: all $(unit_tests)
 	prove -Q --exec '' $(unit_tests)
+golden: $(out)/tests/unit/pod_plan ## rewrite tests/golden, for review
+	GOLDEN=write $< projects_have_the_plans_that_were_reviewed
 check: all $(unit_tests) layers ## unit and command-line tests, no root needed
 	PATH=$(CURDIR)/$(out):$$PATH prove --exec '' $(unit_tests) $(wildcard tests/cli/*.bats)
 check-root: all ## the tests that make namespaces, mounts and cgroups
@@ -122,7 +124,7 @@ fuzz: ## sixty seconds per target (fuzz_time=SECONDS)
 		$(MAKE) -s CC=clang FUZZ=1 build/clang-fuzz/tests/fuzz/$$t && mkdir -p build/corpus/$$t && \
 		build/clang-fuzz/tests/fuzz/$$t -max_total_time=$(fuzz_time) -timeout=10 -rss_limit_mb=2048 \
 			-verbosity=0 -print_final_stats=1 build/corpus/$$t tests/fuzz/$$t.corpus || exit 1; done
-$(out)/tests/fuzz/%: $(out)/tests/fuzz/%.o $(fetch_objects) $(libs)
+$(out)/tests/fuzz/%: $(out)/tests/fuzz/%.o $(fetch_objects) $(oci_objects) $(libs)
 	$(call say,LD,$@)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(all_pkgs)) -lm
 
 # ------------------------------------------------------------------ the tree

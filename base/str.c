@@ -127,17 +127,22 @@ char *strv_join(char *const *v, const char *between)
 
 char **str_split(const char *s, const char *separators)
 {
+	size_t n = 0, room = 2;
 	char **v = NULL;
 
-	for (;;) {
-		s += strspn(s, separators);
-		if (!*s)
-			return v;
-		size_t n = strcspn(s, separators);
+	for (s += strspn(s, separators); *s; s += strspn(s, separators)) {
+		size_t len = strcspn(s, separators);
 
-		strv_add(&v, mem_strndup(s, n));
-		s += n;
+		/* as strv_insert() grows, but without counting */
+		if (!v || n + 1 == room) {
+			room = v ? room * 2 : room;
+			v = mem_grow(v, room, sizeof(char *));
+		}
+		v[n++] = mem_strndup(s, len);
+		v[n] = NULL;
+		s += len;
 	}
+	return v;
 }
 
 static size_t key_length(const char *assignment)

@@ -137,6 +137,13 @@ static struct err *write_cpuset(const struct cgroupfs *g, const char *cpus)
 
 struct err *limits_write(const struct cgroupfs *g, const struct cgroupfs_limits *limits)
 {
+	if (limits->memory_swap > 0 && limits->memory_max <= 0)
+		return err_new(EINVAL, "a limit of swap needs a limit of memory");
+	if (limits->memory_swap > 0 && limits->memory_swap < limits->memory_max)
+		return err_new(EINVAL,
+			       "the limit of memory and swap (%" PRId64
+			       ") is below that of memory (%" PRId64 ")",
+			       limits->memory_swap, limits->memory_max);
 	for (size_t i = 0; i < ARRAY_LEN(knobs); i++)
 		TRY(write_one(g, i, limits));
 	return write_cpuset(g, limits->cpuset);

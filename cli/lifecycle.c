@@ -91,6 +91,8 @@ static struct err *pull_missing(const struct cli *c, const struct image_store *s
 		auto_strv char **references = NULL;
 
 		TRY(missing_images(c, store, policy, always, &references));
+		auto_strv char **rest = NULL;
+
 		/* services may name platforms of their own: those are asked for one by one */
 		for (size_t i = 0; i < c->project->n_services; i++) {
 			const struct compose_service *s = &c->project->services[i];
@@ -100,14 +102,18 @@ static struct err *pull_missing(const struct cli *c, const struct image_store *s
 						.progress = progress,
 						.always = always };
 
-			if (s->platform && strv_has(references, s->image))
+			if (!strv_has(references, s->image))
+				continue;
+			if (s->platform)
 				TRY(image_pull(store, &p));
+			else if (!strv_has(rest, s->image))
+				strv_add(&rest, mem_strdup(s->image));
 		}
-		struct image_pull all = { .references = references,
+		struct image_pull all = { .references = rest,
 					  .progress = progress,
 					  .always = always };
 
-		if (references)
+		if (rest)
 			TRY(image_pull(store, &all));
 	}
 	return NULL;

@@ -20,7 +20,7 @@
 #include "base/str.h"
 #include "netns/internal.h"
 
-enum { LEASE_FIRST = 2, LEASE_LAST = 65534, BACKLOG = 1 };
+enum { LEASE_FIRST = 2, LEASE_LAST = 65534, BACKLOG = 1, ETH0 = 2 /* index */ };
 
 /* ---- the lease ---- */
 
@@ -252,7 +252,9 @@ static void put_veth(struct talk *t, const struct netns *n)
 	struct nlattr *data = mnl_attr_nest_start(m, IFLA_INFO_DATA);
 	struct nlattr *peer = mnl_attr_nest_start(m, VETH_INFO_PEER);
 
-	mnl_nlmsg_put_extra_header(m, sizeof(struct ifinfomsg));
+	struct ifinfomsg *inside = mnl_nlmsg_put_extra_header(m, sizeof(*inside));
+
+	inside->ifi_index = ETH0; /* also at the second try, after a stale link */
 	mnl_attr_put_strz(m, IFLA_IFNAME, "eth0");
 	mnl_attr_put_u32(m, IFLA_NET_NS_PID, (uint32_t)getpid());
 	mnl_attr_nest_end(m, peer);
@@ -295,7 +297,7 @@ static struct err *connect_outside(const struct netns *n)
 static struct err *connect_inside(const struct netns *n)
 {
 	struct talk t = { 0 };
-	unsigned eth0 = 2; /* the second link of a new namespace; asking would cost a round trip */
+	unsigned eth0 = ETH0;
 
 	TRY(talk_open(NETLINK_ROUTE, &t.socket));
 	put_link_up(&t, "bring loopback up", 1);

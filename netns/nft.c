@@ -29,7 +29,13 @@
 #define NFT_TABLE_F_OWNER 0x2
 #endif
 
-enum { RULE_ROOM = 2048, IP_SOURCE = 12, IP_DESTINATION = 16, LOCAL = 2 /* RTN_LOCAL */ };
+enum {
+	RULE_ROOM = 2048,
+	ACK_ROOM = 1024,
+	IP_SOURCE = 12,
+	IP_DESTINATION = 16,
+	LOCAL = 2 /* RTN_LOCAL */
+};
 
 char *netns_table_name(const char *name)
 {
@@ -274,6 +280,12 @@ static struct err *commit(struct mnl_socket *s, struct batch *b)
 	nftnl_batch_end(room(b), b->seq++);
 	b->used += NLMSG_ALIGN(
 		((const struct nlmsghdr *)(const void *)(b->buffer + b->used))->nlmsg_len);
+	/* hundreds of ports are one message, and many answers */
+	int room = (int)b->used * 2 + ACK_ROOM * (int)b->acks;
+	int fd = mnl_socket_get_fd(s);
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof(room));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
 	if (mnl_socket_sendto(s, b->buffer, b->used) < 0)
 		return err_errno("send to nf_tables");
 	char answer[16384];

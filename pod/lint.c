@@ -104,6 +104,26 @@ static struct err *lint_sysctls(const struct pod_plan *plan)
 	return NULL;
 }
 
+/* Where the network is the host's, its parameters are too; and nothing is published. */
+static struct err *lint_host(const struct pod_plan *plan, char ***warnings)
+{
+	for (size_t i = 0; i < plan->n_containers && plan->network == POD_NETWORK_HOST; i++) {
+		const struct compose_service *s = plan->containers[i].service;
+
+		for (char *const *a = s->sysctls; a && *a; a++)
+			if (str_starts(*a, "net."))
+				return compose_err(&s->place,
+						   "sysctls: %.*s would be the host's, whose "
+						   "network this is",
+						   (int)strcspn(*a, "="), *a);
+	}
+	for (size_t i = 0; i < plan->n_ports && plan->network == POD_NETWORK_HOST; i++)
+		warn(warnings, &plan->port_owners[i].port->place,
+		     "network_mode host publishes no ports: the service listens on the host "
+		     "itself");
+	return NULL;
+}
+
 /* Services that share no network in the file reach each other all the same. */
 static void lint_isolation(const struct pod_plan *plan, char ***warnings)
 {
@@ -162,6 +182,7 @@ struct err *lint_project(const struct pod_plan *plan, char ***warnings)
 
 	errors = err_join(errors, lint_sysctls(plan));
 	errors = err_join(errors, lint_health(plan));
+	errors = err_join(errors, lint_host(plan, warnings));
 	lint_isolation(plan, warnings);
 	lint_binds(plan, warnings);
 	return errors;

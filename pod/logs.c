@@ -75,11 +75,17 @@ static void put_text(FILE *f, const char *s, size_t len)
 {
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)s[i];
+		unsigned char next = i + 1 < len ? (unsigned char)s[i + 1] : 0;
 		size_t more = c < 0x80		      ? 0
 			      : c >= 0xf0 && c < 0xf5 ? 3
 			      : c >= 0xe0 && c < 0xf0 ? 2
 			      : c >= 0xc2 && c < 0xe0 ? 1
 						      : 9;
+
+		/* overlong forms, surrogates, and what lies beyond Unicode */
+		if ((c == 0xe0 && next < 0xa0) || (c == 0xed && next > 0x9f) ||
+		    (c == 0xf0 && next < 0x90) || (c == 0xf4 && next > 0x8f))
+			more = 9;
 
 		if (c == '"' || c == '\\') {
 			fprintf(f, "\\%c", c);
@@ -94,7 +100,7 @@ static void put_text(FILE *f, const char *s, size_t len)
 		} else if (more == 0) {
 			putc(c, f);
 		} else {
-			bool whole = more < 4 && i + more < len + 0;
+			bool whole = more < 4 && i + more < len;
 
 			for (size_t k = 1; whole && k <= more; k++)
 				whole = i + k < len && ((unsigned char)s[i + k] & 0xc0) == 0x80;
@@ -184,13 +190,15 @@ struct reader {
 
 static bool show_line(const struct pod_logs *l, const char *service, const char *text, size_t len)
 {
-	auto_json json_t *j = NULL;
-	auto_err struct err *e = json_parse(text, len, LINE_LIMIT, &j);
-	const json_t *log = e ? NULL : json_at(j, "log");
-	const char *stream = e ? NULL : json_string_value(json_at(j, "stream"));
-	const char *time = e ? NULL : json_string_value(json_at(j, "time"));
+	/* flat, so that depth is no question; a NUL byte is as good as any other */
+	auto_json json_t *j = len > LINE_LIMIT || memchr(text, '[', 1)
+				      ? NULL
+				      : json_loadb(text, len, JSON_ALLOW_NUL, NULL);
+	const json_t *log = json_at(j, "log");
+	const char *stream = json_string_value(json_at(j, "stream"));
+	const char *time = json_string_value(json_at(j, "time"));
 
-	if (!log || !stream || !time)
+	if (!json_is_string(log) || !stream || !time)
 		return true; /* half a line of a crash */
 	return l->on_line(l->ctx, service, strcmp(stream, "stderr") == 0 ? POD_STDERR : POD_STDOUT,
 			  time, json_string_value(log), json_string_length(log));
@@ -237,18 +245,18 @@ static bool rotated(const struct reader *r)
 	return stat(r->path, &st) == 0 && st.st_ino != r->inode;
 }
 
-/* Moves to the last @lines of the file. */
-static void seek_tail(FILE *f, int64_t lines)
+/* Moves to the last @lines of the file (-1: its start); how many it lacks. */
+static int64_t seek_tail(FILE *f, int64_t lines)
 {
 	char block[4096];
 	off_t end;
 
 	if (!f || lines < 0)
-		return;
+		return lines;
 	(void)fseeko(f, 0, SEEK_END);
 	end = ftello(f);
-	if (lines == 0)
-		return;
+	if (lines == 0 || end == 0)
+		return lines;
 	for (off_t at = end; at > 0;) {
 		off_t from = at > (off_t)sizeof(block) ? at - (off_t)sizeof(block) : 0;
 		size_t n = (size_t)(at - from);
@@ -258,27 +266,33 @@ static void seek_tail(FILE *f, int64_t lines)
 		for (size_t i = n; i > 0; i--)
 			if (block[i - 1] == '\n' && from + (off_t)i != end && --lines == 0) {
 				(void)fseeko(f, from + (off_t)i, SEEK_SET);
-				return;
+				return 0;
 			}
 		at = from;
 	}
 	(void)fseeko(f, 0, SEEK_SET);
+	return lines - 1;
 }
 
-/* What was rotated away is read first, when everything is wanted. */
-static bool read_rotated(const struct pod_logs *l, const struct reader *r)
+/* What was rotated away comes first: @lines of it (-1: all). */
+static bool read_rotated(const struct pod_logs *l, const struct reader *r, int64_t lines)
 {
+	struct reader old[LOG_FILES] = { 0 };
 	bool go_on = true;
+	int n = 0;
 
-	for (int i = LOG_FILES - 1; i > 0 && l->tail < 0 && go_on; i--) {
-		struct reader old = { .service = r->service,
-				      .path = mem_printf("%s.%d", r->path, i) };
-
-		open_reader(&old);
-		go_on = drain(&old, l);
-		if (old.file)
-			fclose(old.file);
-		free(old.path);
+	while (n < LOG_FILES - 1 && lines != 0) {
+		n++;
+		old[n] = (struct reader) { .service = r->service,
+					   .path = mem_printf("%s.%d", r->path, n) };
+		open_reader(&old[n]);
+		lines = seek_tail(old[n].file, lines);
+	}
+	for (; n > 0; n--) {
+		go_on = go_on && drain(&old[n], l);
+		if (old[n].file)
+			fclose(old[n].file);
+		free(old[n].path);
 	}
 	return go_on;
 }
@@ -331,9 +345,10 @@ struct err *pod_logs(const struct pod_host *h, const char *name, const struct po
 
 		r->service = s->services[i].service;
 		r->path = state_data(h, name, file);
-		go_on = go_on && read_rotated(l, r);
 		open_reader(r);
-		seek_tail(r->file, l->tail);
+		int64_t lacking = seek_tail(r->file, l->tail);
+
+		go_on = go_on && read_rotated(l, r, lacking);
 		go_on = go_on && drain(r, l);
 	}
 	if (l->follow && go_on)

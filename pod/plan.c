@@ -193,7 +193,7 @@ struct err *pod_plan(const struct compose_project *p, struct image *const *image
 	if (plan->n_containers == 0)
 		return err_new(EINVAL, "%s: no service is enabled", p->files[0]);
 	TRY(choose_network(plan));
-	for (size_t i = 0; i < plan->n_containers && plan->network == POD_NETWORK_POD; i++)
+	for (size_t i = 0; i < plan->n_containers; i++)
 		TRY(resolve_ports(plan, i));
 	name_peers(plan);
 	make_steps(plan);

@@ -363,8 +363,8 @@ static struct err *resolve_mounts(const struct compose_project *p, const struct 
 		if (m)
 			resolve_volume(p, s, &anonymous, m);
 	}
-	qsort(c->mounts, c->n_mounts, sizeof(*c->mounts),
-	      by_depth); /* what lies above comes first */
+	if (c->n_mounts) /* what lies above comes first */
+		qsort(c->mounts, c->n_mounts, sizeof(*c->mounts), by_depth);
 	return NULL;
 }
 

@@ -166,7 +166,8 @@ static void add_verdict(struct builder *b, struct verdict v)
 /*
  * The verdicts for one table of numbers at @base. What lies behind the highest
  * number that the filter knows is new to its author: ENOSYS lets libc fall back,
- * where EPERM would make it give up.
+ * where EPERM would make it give up. A table of which the filter knows nothing is
+ * one of an architecture it forbids, and that stays so.
  */
 static bool collect(struct builder *b, uint32_t arch, uint32_t base, bool enosys_beyond)
 {
@@ -180,7 +181,7 @@ static bool collect(struct builder *b, uint32_t arch, uint32_t base, bool enosys
 	       all[known - 2].value == all[NUMBERS - 1].value)
 		known--;
 	for (uint32_t nr = 0; nr < NUMBERS; nr++) {
-		if (enosys_beyond && nr >= known - 1)
+		if (enosys_beyond && known > 1 && nr >= known - 1)
 			all[nr] = (struct verdict) { base + nr, false, SECCOMP_RET_ERRNO | ENOSYS };
 		add_verdict(b, all[nr]);
 	}

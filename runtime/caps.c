@@ -8,6 +8,7 @@
 #include <sys/prctl.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "runtime/internal.h"
 
 uint64_t runtime_caps_all(void)
@@ -31,7 +32,12 @@ struct err *runtime_cap_parse(const char *name, uint64_t *ret)
 		*ret = UINT64_MAX >> (63 - (cap_max_bits() - 1));
 		return NULL;
 	}
-	if (cap_from_name(low, &c) < 0 || c > 63)
+	/* cap_from_name() takes numbers, and whatever stands behind a name */
+	char *known = cap_from_name(low, &c) == 0 ? cap_to_name(c) : NULL;
+	bool whole = known && strcmp(known, low) == 0 && str_starts(low, "cap_");
+
+	cap_free(known);
+	if (!whole)
 		return err_new(EINVAL, "'%s' is not a capability", name);
 	*ret = 1ULL << c;
 	return NULL;

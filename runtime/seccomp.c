@@ -18,7 +18,7 @@
 #include "runtime/internal.h"
 #include "runtime/seccomp_table.h"
 
-enum { JSON_MAX = 4 << 20, CACHE_MAX = 1 << 20, CACHE_VERSION = 1 };
+enum { JSON_MAX = 4 << 20, CACHE_MAX = 1 << 20, CACHE_VERSION = 2 };
 
 void runtime_filter_clear(struct runtime_filter *f)
 {
@@ -34,19 +34,24 @@ static char *cache_name(const char *key, size_t len)
 			  (unsigned long long)str_hash(key, len));
 }
 
+/* The key, the instructions, and a hash of both: what a power cut left is not loaded. */
 static bool cache_load(int cache, const char *key, size_t len, struct runtime_filter *ret)
 {
 	auto_free char *name = cache_name(key, len);
 	auto_free char *data = NULL;
 	auto_fd int fd = cache >= 0 ? openat(cache, name, O_RDONLY | O_CLOEXEC) : -1;
 	size_t size = 0;
+	uint64_t hash;
 
 	if (fd < 0)
 		return false;
 	auto_err struct err *e = fd_read_all(fd, CACHE_MAX + JSON_MAX, &data, &size);
 
-	if (e || size <= len || memcmp(data, key, len) != 0 ||
-	    (size - len) % sizeof(*ret->code) != 0 ||
+	if (e || size <= len + sizeof(hash) || memcmp(data, key, len) != 0)
+		return false;
+	size -= sizeof(hash);
+	memcpy(&hash, data + size, sizeof(hash));
+	if (hash != str_hash(data, size) || (size - len) % sizeof(*ret->code) != 0 ||
 	    (size - len) / sizeof(*ret->code) > BPF_MAXINSNS)
 		return false;
 	ret->n = (unsigned short)((size - len) / sizeof(*ret->code));
@@ -65,10 +70,14 @@ static void cache_store(int cache, const char *key, size_t len, const struct run
 
 	if (fd < 0)
 		return;
-	struct err *e = fd_write_all(fd, key, len);
+	size_t code = f->n * sizeof(*f->code), size = len + code + sizeof(uint64_t);
+	auto_free char *data = mem_alloc(size);
 
-	if (!e)
-		e = fd_write_all(fd, f->code, f->n * sizeof(*f->code));
+	memcpy(data, key, len);
+	memcpy(data + len, f->code, code);
+	memcpy(data + len + code, &(uint64_t) { str_hash(data, len + code) }, sizeof(uint64_t));
+	struct err *e = fd_write_all(fd, data, size);
+
 	if (!e && renameat(cache, aside, cache, name) < 0)
 		e = err_errno("rename");
 	if (e)
@@ -301,15 +310,15 @@ static struct err *parse_arg(const json_t *j, struct scmp_arg_cmp *ret)
 	return err_new(EINVAL, "seccomp: the comparison '%s' is not known", op);
 }
 
-/* Docker's "includes" and "excludes": by capability, architecture and kernel. */
-static struct err *condition_holds(const json_t *j, uint64_t caps, bool *ret)
+/* Docker's "includes" (all must hold) and "excludes" (@any does), by capability, architecture and kernel. */
+static struct err *condition_holds(const json_t *j, uint64_t caps, bool any, bool *ret)
 {
 	auto_strv char **names = NULL, **archs = NULL;
 	const char *kernel = NULL;
 	struct utsname u;
 
 	uname(&u);
-	*ret = true;
+	*ret = !any;
 	TRY(json_get_strv(j, "caps", &names));
 	TRY(json_get_strv(j, "arches", &archs));
 	TRY(json_get_str(j, "minKernel", &kernel));
@@ -317,21 +326,23 @@ static struct err *condition_holds(const json_t *j, uint64_t caps, bool *ret)
 		uint64_t bit = 0;
 
 		TRY(runtime_cap_parse(*n, &bit));
-		*ret &= (caps & bit) != 0;
+		*ret = any ? *ret || (caps & bit) : *ret && (caps & bit);
 	}
 	if (archs) {
 		bool ours = strv_has(archs, u.machine) ||
 			    (strcmp(u.machine, "x86_64") == 0 && strv_has(archs, "amd64")) ||
 			    (strcmp(u.machine, "aarch64") == 0 && strv_has(archs, "arm64"));
 
-		*ret &= ours;
+		*ret = any ? *ret || ours : *ret && ours;
 	}
 	if (kernel) {
 		char *end = NULL;
 		unsigned major = (unsigned)strtoul(kernel, &end, 10);
 		unsigned minor = *end == '.' ? (unsigned)strtoul(end + 1, NULL, 10) : 0;
 
-		*ret &= for_this_machine(NULL, major << 8 | minor);
+		bool new_enough = for_this_machine(NULL, major << 8 | minor);
+
+		*ret = any ? *ret || new_enough : *ret && new_enough;
 	}
 	return NULL;
 }
@@ -343,11 +354,11 @@ static struct err *json_applies(const json_t *rule, uint64_t caps, bool *ret)
 
 	*ret = true;
 	if (includes && json_object_size(includes)) {
-		TRY(condition_holds(includes, caps, &holds));
+		TRY(condition_holds(includes, caps, false, &holds));
 		*ret &= holds;
 	}
 	if (excludes && json_object_size(excludes)) {
-		TRY(condition_holds(excludes, caps, &holds));
+		TRY(condition_holds(excludes, caps, true, &holds));
 		*ret &= !holds;
 	}
 	return NULL;

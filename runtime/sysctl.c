@@ -24,8 +24,10 @@ struct err *sysctl_check(const char *assignment)
 	static const char characters[] =
 		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./";
 
-	if (!value || strspn(name, characters) != strlen(name) || strstr(name, ".."))
+	if (!value || !*name || strspn(name, characters) != strlen(name) || strstr(name, ".."))
 		return err_new(EINVAL, "sysctl '%s' is not NAME=VALUE", assignment);
+	if (!value[1])
+		return err_new(EINVAL, "sysctl '%s' has no value", assignment);
 	if (strpbrk(value, "\n"))
 		return err_new(EINVAL, "sysctl %s: the value has more than one line", name);
 	if (!str_one_of(name, allowed) && !str_starts(name, "net.") &&

@@ -92,11 +92,12 @@ static struct err *find_group(char *const *groups, const char *name, gid_t *ret)
 
 static void add_group(struct identity *id, gid_t gid)
 {
-	for (size_t i = 0; i < id->n_groups; i++)
+	for (size_t i = 0; i < id->n_groups && i < GROUPS_LIMIT; i++)
 		if (id->groups[i] == gid)
 			return;
 	if (id->n_groups < GROUPS_LIMIT)
-		id->groups[id->n_groups++] = gid;
+		id->groups[id->n_groups] = gid;
+	id->n_groups++; /* beyond the limit only counted: user_find() refuses it */
 }
 
 /* The groups that list @name as a member. */
@@ -129,8 +130,8 @@ static struct err *find_user(char *const *users, const char *name, struct identi
 	TRY(parse_id(number ? name : uid, "user", &id->uid));
 	if (gid && is_number(gid))
 		TRY(parse_id(gid, "group", &id->gid));
-	if (home && *home == '/')
-		strncpy(id->home, home, sizeof(id->home) - 1);
+	if (home && *home == '/' && strlen(home) < sizeof(id->home))
+		strcpy(id->home, home);
 	if (line)
 		*ret_name = field(line, 0);
 	return NULL;
@@ -167,5 +168,7 @@ struct err *user_find(int root, const char *user, char *const *groups, struct id
 		TRY(find_group(all_groups, *groups, &gid));
 		add_group(ret, gid);
 	}
-	return NULL;
+	return ret->n_groups > GROUPS_LIMIT ? err_new(E2BIG, "user '%s' is in more than %d groups",
+						      user ? user : "", GROUPS_LIMIT)
+					    : NULL;
 }

@@ -83,9 +83,13 @@ static struct err *read_user(const json_t *process, struct bundle *b)
 	TRY(json_get_int(process, "user.gid", &gid));
 	TRY(json_get_int(process, "user.umask", &mask));
 	TRY(json_get_list(process, "user.additionalGids", &groups));
-	for (size_t i = 0; i < json_array_size(groups); i++)
-		strv_add(&b->groups,
-			 mem_printf("%lld", json_integer_value(json_array_get(groups, i))));
+	for (size_t i = 0; i < json_array_size(groups); i++) {
+		const json_t *one = json_array_get(groups, i);
+
+		if (!json_is_integer(one))
+			return err_new(EINVAL, "user.additionalGids: must be a list of integers");
+		strv_add(&b->groups, mem_printf("%lld", json_integer_value(one)));
+	}
 	b->spec.process.user = keep(b, mem_printf("%lld:%lld", (long long)uid, (long long)gid));
 	b->spec.process.groups = b->groups;
 	b->spec.process.umask = (int)mask;
@@ -244,6 +248,7 @@ static struct err *read_namespaces(struct bundle *b)
 		if (k == ARRAY_LEN(namespaces))
 			return err_new(ENOTSUP,
 				       "linux.namespaces: '%s' namespaces are not supported", type);
+		b->new_network |= strcmp(type, "network") == 0;
 		if (!path || !*path) {
 			b->spec.namespaces |= namespaces[k].flag;
 			continue;
@@ -318,7 +323,17 @@ static struct err *read_linux(struct bundle *b, const char *id)
 	TRY(json_get_strv(b->config, "linux.maskedPaths", &b->masked));
 	TRY(json_get_strv(b->config, "linux.readonlyPaths", &b->readonly));
 	json_object_foreach((json_t *)(uintptr_t)sysctl, key, value)
+	{
+		if (!json_is_string(value))
+			return err_new(EINVAL, "linux.sysctl: %s: must be a string", key);
 		strv_add(&b->sysctls, mem_printf("%s=%s", key, json_string_value(value)));
+	}
+	for (char **s = b->sysctls; s && *s; s++)
+		if (str_starts(*s, "net.") && !b->new_network)
+			return err_new(EINVAL,
+				       "linux.sysctl: %s would be the host's: there is no network "
+				       "namespace",
+				       *s);
 	b->spec.masked = b->masked;
 	b->spec.readonly_paths = b->readonly;
 	b->spec.sysctls = b->sysctls;

@@ -21,7 +21,8 @@ struct bundle {
 	char ***options; /* of mounts */
 	size_t n_options;
 	struct cgroupfs_limits limits;
-	char *cgroup; /* path of the group */
+	char *cgroup;	  /* path of the group */
+	bool new_network; /* made or joined: net.* are not the host's */
 };
 
 struct err *bundle_load(const char *dir, const char *id, struct bundle **ret) must_check;
