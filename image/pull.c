@@ -15,22 +15,23 @@
 #include "base/str.h"
 #include "image/internal.h"
 
-/* Beside the running program (a build tree), where `make install` puts it, or the one named. */
+/* Beside the running program (a build tree), below its prefix, where the build was told, or as named. */
 static char *find_fetch(void)
 {
+	static const char *const places[] = { "slipway-fetch", "../libexec/slipway/slipway-fetch" };
 	const char *named = getenv("SLIPWAY_FETCH");
 	char self[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	if (named)
 		return mem_strdup(named);
-	if (n > 0) {
-		self[n] = '\0';
-		auto_free char *beside =
-			mem_printf("%.*s/slipway-fetch", (int)(strrchr(self, '/') - self), self);
+	self[n > 0 ? n : 0] = '\0';
+	for (size_t i = 0; i < ARRAY_LEN(places) && n > 0; i++) {
+		auto_free char *path =
+			mem_printf("%.*s/%s", (int)(strrchr(self, '/') - self), self, places[i]);
 
-		if (access(beside, X_OK) == 0)
-			return steal(&beside);
+		if (access(path, X_OK) == 0)
+			return steal(&path);
 	}
 	return mem_strdup(SLIPWAY_LIBEXECDIR "/slipway-fetch");
 }
