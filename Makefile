@@ -87,10 +87,15 @@ $(out)/$(1): $(call objects,$($(1)_dir)) $(libs)
 endef
 $(foreach p,$(programs),$(eval $(call program_rule,$(p))))
 
-# The pod's init: static, without glibc (tens of kilobytes), and carried inside slipway.
+# Static programs without glibc (tens of kilobytes), carried inside the others.
 $(out)/slipway-pause: pod/pause/pause.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(MUSL_CC) -std=gnu17 -Os $(warnings) -static -s -o $@ $<
+$(out)/slipway-init: runtime/trampoline/trampoline.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$<)$(MUSL_CC) -std=gnu17 -Os $(warnings) -static -s -o $@ $<
+$(out)/runtime/last.o: $(out)/slipway-init
+$(out)/runtime/last.o: override CPPFLAGS += -DSLIPWAY_INIT='"$(out)/slipway-init"'
 $(out)/pod/pause.o: $(out)/slipway-pause
 $(out)/pod/pause.o: override CPPFLAGS += -DSLIPWAY_PAUSE='"$(out)/slipway-pause"'
 
@@ -130,14 +135,14 @@ $(out)/tests/fuzz/%: $(out)/tests/fuzz/%.o $(fetch_objects) $(oci_objects) $(lib
 # ------------------------------------------------------------------ the tree
 layers: ## the floor plan: who may include whom
 	$(call say,CHECK,layers)scripts/check-layers
-source_dirs := $(folders) cli runtime/oci image/fetch pod/pause tests tests/unit tests/fuzz bench
+source_dirs := $(folders) cli runtime/oci runtime/trampoline image/fetch pod/pause tests tests/unit tests/fuzz bench
 sources := $(wildcard $(addsuffix /*.[ch],$(source_dirs)))
 fmt: ## format every file in place
 	clang-format -i $(sources)
 fmt-check:
 	@clang-format --dry-run -Werror $(sources)
 tidy: $(out)/slipway-pause ## clang-tidy and cppcheck
-	clang-tidy --quiet $(filter-out tests/% bench/% pod/pause/%,$(filter %.c,$(sources))) -- $(filter-out -MMD -MP,$(CPPFLAGS)) -std=gnu17
+	clang-tidy --quiet $(filter-out tests/% bench/% pod/pause/% runtime/trampoline/%,$(filter %.c,$(sources))) -- $(filter-out -MMD -MP,$(CPPFLAGS)) -std=gnu17
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -I. -D_GNU_SOURCE --suppress=missingIncludeSystem $(filter-out tests/% bench/%,$(filter %.c,$(sources)))
 docs: all ## docs/compose.md from the attribute table
 	$(out)/slipway config --reference > docs/compose.md

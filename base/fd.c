@@ -193,9 +193,51 @@ struct err *fd_mkdirs(int dir, const char *path, mode_t mode)
 	return NULL;
 }
 
-static struct err *remove_entries(int dir, dev_t device);
+/* One descriptor a level: what lies deeper is moved to the top, and removed from there. */
+enum { REMOVE_DEPTH = 64 };
 
-static struct err *remove_entry(int dir, const char *name, dev_t device)
+struct remover {
+	dev_t device;
+	int top; /* the tree's root directory, or -1 while that is being opened */
+	unsigned depth, moved;
+};
+
+static struct err *remove_entries(int dir, struct remover *r);
+
+static struct err *move_up(int dir, const char *name, struct remover *r)
+{
+	auto_free char *aside = mem_printf(".removed-%u", r->moved++);
+
+	return renameat(dir, name, r->top, aside) < 0 ? err_errno("move %s", name) : NULL;
+}
+
+static struct err *remove_directory(int dir, const char *name, struct remover *r)
+{
+	auto_fd int sub = -1;
+
+	if (r->depth > REMOVE_DEPTH)
+		return move_up(dir, name, r);
+	TRY(fd_openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, &sub));
+	int top = r->top;
+
+	if (top < 0)
+		r->top = sub;
+	r->depth++;
+	for (unsigned before = r->moved + 1; before != r->moved;) {
+		before = r->moved;
+		TRY(remove_entries(sub, r));
+		if (top >= 0)
+			break; /* only the root gets new entries while it is emptied */
+	}
+	r->depth--;
+	r->top = top;
+	if (unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT &&
+	    !(errno == ENOTEMPTY && top >= 0))
+		return err_errno("rmdir %s", name);
+	return NULL;
+}
+
+static struct err *remove_entry(int dir, const char *name, struct remover *r)
 {
 	struct stat st;
 
@@ -205,34 +247,30 @@ static struct err *remove_entry(int dir, const char *name, dev_t device)
 		return err_errno("remove %s", name);
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_errno("stat %s", name);
-	if (!S_ISDIR(st.st_mode) || st.st_dev != device)
+	if (!S_ISDIR(st.st_mode) || st.st_dev != r->device)
 		return err_new(EBUSY, "remove %s: on another file system, or protected", name);
-
-	auto_fd int sub = -1;
-	TRY(fd_openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, &sub));
-	TRY(err_wrap(remove_entries(sub, device), "%s", name));
-	if (unlinkat(dir, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return err_errno("rmdir %s", name);
-	return NULL;
+	return remove_directory(dir, name, r);
 }
 
-static struct err *remove_entries(int dir, dev_t device)
+static struct err *remove_entries(int dir, struct remover *r)
 {
 	auto_strv char **names = NULL;
 
 	TRY(fd_list(dir, &names));
 	for (char **name = names; name && *name; name++)
-		TRY(remove_entry(dir, *name, device));
+		TRY(remove_entry(dir, *name, r));
 	return NULL;
 }
 
 struct err *fd_remove_tree(int dir, const char *path)
 {
+	struct remover r = { .top = -1 };
 	struct stat st;
 
 	if (fstatat(dir, path, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? NULL : err_errno("stat %s", path);
-	return remove_entry(dir, path, st.st_dev);
+	r.device = st.st_dev;
+	return err_wrap(remove_entry(dir, path, &r), "remove %s", path);
 }
 
 struct err *fd_open_in_root(int root, const char *path, int flags, mode_t mode, int *ret_fd)

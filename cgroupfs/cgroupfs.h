@@ -49,6 +49,10 @@ struct cgroupfs; /* one group */
 struct err *cgroupfs_create(const struct cgroupfs_host *h, const char *path,
 			    const struct cgroupfs_limits *limits, struct cgroupfs **ret) must_check;
 
+/* A group that is there already, in every hierarchy that has it. cgroupfs_free() forgets it. */
+struct err *cgroupfs_find(const struct cgroupfs_host *h, const char *path,
+			  struct cgroupfs **ret) must_check;
+
 /* The cgroup2 directory for CLONE_INTO_CGROUP, borrowed; -1 where there is none. */
 int cgroupfs_clone_fd(const struct cgroupfs *g);
 /* Whether cgroupfs_attach() has anything to do for a process born in cgroupfs_clone_fd(). */

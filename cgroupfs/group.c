@@ -90,6 +90,26 @@ struct err *cgroupfs_create(const struct cgroupfs_host *h, const char *path,
 	return NULL;
 }
 
+struct err *cgroupfs_find(const struct cgroupfs_host *h, const char *path, struct cgroupfs **ret)
+{
+	struct cgroupfs *g = mem_alloc(sizeof(*g));
+	bool found = false;
+
+	g->host = h;
+	g->path = mem_strdup(path);
+	memset(g->dirs, -1, sizeof(g->dirs));
+	for (size_t i = 0; i < h->n; i++) {
+		g->dirs[i] = openat(h->h[i].dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		found |= g->dirs[i] >= 0;
+	}
+	if (!found && h->n) {
+		cgroupfs_free(g);
+		return err_new(ENOENT, "cgroup %s is gone", path);
+	}
+	*ret = g;
+	return NULL;
+}
+
 /* ---- using ---- */
 
 int cgroupfs_clone_fd(const struct cgroupfs *g)

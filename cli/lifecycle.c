@@ -211,6 +211,8 @@ static struct err *up_attached(const struct cli *c, const struct pod_plan *plan,
 struct reporter {
 	int pipe;
 	bool up;
+	struct image **images; /* the pod's state names their layers by then */
+	size_t n_images;
 };
 
 static void report_event(void *ctx, const char *container, const char *what)
@@ -227,6 +229,8 @@ static void report_up(void *ctx)
 	struct reporter *r = ctx;
 
 	r->up = true;
+	for (size_t i = 0; i < r->n_images; i++)
+		image_release(r->images[i]);
 	(void)prctl(PR_SET_PDEATHSIG, 0); /* from now on the pod stands on its own */
 	(void)!write(r->pipe, "U\n", 2);
 	fd_close(&r->pipe);
@@ -253,9 +257,10 @@ static void go_background(const struct cli *c)
 }
 
 static _Noreturn void supervise(const struct cli *c, const struct pod_plan *plan,
-				const struct up_values *v, int pipe, pid_t parent)
+				struct image **images, const struct up_values *v, int pipe,
+				pid_t parent)
 {
-	struct reporter r = { .pipe = pipe };
+	struct reporter r = { .pipe = pipe, .images = images, .n_images = c->project->n_services };
 	struct pod_run_options o = {
 		.watcher = { .ctx = &r, .on_event = report_event, .on_up = report_up },
 		.wait = v->wait,
@@ -326,7 +331,7 @@ static struct err *hear(int pipe, bool *ret_up)
 }
 
 static struct err *up_detached(const struct cli *c, const struct pod_plan *plan,
-			       const struct up_values *v, int *ret_code)
+			       struct image **images, const struct up_values *v, int *ret_code)
 {
 	struct sigaction pass = { .sa_handler = pass_to_supervisor };
 	pid_t parent = getpid(), pid;
@@ -338,7 +343,7 @@ static struct err *up_detached(const struct cli *c, const struct pod_plan *plan,
 	pid = fork();
 	if (pid == 0) {
 		close(ends[0]);
-		supervise(c, plan, v, ends[1], parent);
+		supervise(c, plan, images, v, ends[1], parent);
 	}
 	close(ends[1]);
 	auto_fd int pipe = ends[0];
@@ -397,7 +402,7 @@ struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_
 	for (char **w = warnings; w && *w; w++)
 		log_warn("%s", *w);
 	if (!e)
-		e = v->detach || v->wait ? up_detached(c, plan, v, ret_code)
+		e = v->detach || v->wait ? up_detached(c, plan, images, v, ret_code)
 					 : up_attached(c, plan, v, ret_code);
 	if (err_code(e) == ENOENT && e && strstr(err_text(e), "exec: "))
 		*ret_code = EXIT_NOT_FOUND;

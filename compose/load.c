@@ -377,10 +377,23 @@ static struct err *read_service_env(struct loader *l, const struct node *n,
 	return NULL;
 }
 
+/* It becomes the name of files and groups. */
+static bool is_service_name(const char *s)
+{
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+	return strlen(s) <= 200 && strspn(s, allowed) == strlen(s) && strspn(s, ".") != strlen(s);
+}
+
 static struct err *read_service(struct loader *l, const struct node *n, struct compose_service *s)
 {
 	s->name = n->key;
 	keep_place(l, n, &s->place);
+	if (!is_service_name(s->name))
+		return node_err(
+			n, "'%s' is not a service name: letters, digits, _ . and -, not only dots",
+			s->name);
 	TRY(attr_read(l, service_attrs, n, s));
 	if (!s->image)
 		return node_err(n, "the image is missing");

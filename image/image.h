@@ -86,6 +86,8 @@ struct err *image_find(const struct image_store *s, const char *reference, const
 		       struct image **ret) must_check;
 struct err *image_list(const struct image_store *s, struct image ***ret, size_t *ret_n) must_check;
 void image_free(struct image *i);
+/* Lets gc run again: from here on somebody else must know that the layers are in use. */
+void image_release(struct image *i);
 
 /*
  * Removes layers and blobs that no image names and no running pod stands on (@in_use: directories

@@ -247,6 +247,11 @@ void image_free(struct image *i)
 	free(i);
 }
 
+void image_release(struct image *i)
+{
+	fd_close(&i->lease);
+}
+
 void image_cleanup(struct image **i)
 {
 	image_free(*i);

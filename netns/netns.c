@@ -328,7 +328,11 @@ struct err *netns_settle(struct netns *n)
 	auto_free char *local = mem_printf("/proc/sys/net/ipv4/conf/%s/route_localnet", n->link);
 	auto_free char *forward = NULL;
 
+	auto_free char *ipv6 = mem_printf("/proc/sys/net/ipv6/conf/%s/disable_ipv6", n->link);
+
 	mnl_socket_close(steal(&n->route));
+	/* the pod has no IPv6; its router advertisements must not reach the host (CVE-2020-13401) */
+	err_ignore(fd_write_knob(AT_FDCWD, ipv6, "1"));
 	TRY(fd_write_knob(AT_FDCWD, local, "1"));
 	TRY(fd_read_file(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward", 16, &forward));
 	if (*forward == '1')

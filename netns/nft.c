@@ -267,7 +267,13 @@ static void put_masquerades(struct batch *b, const struct netns *n)
 /* route_localnet would let the pod reach what listens only on the host's 127.0.0.1 (CVE-2020-8558). */
 static void put_guard(struct batch *b, const struct netns *n)
 {
-	struct nftnl_rule *r = rule(b, "guard");
+	struct nftnl_rule *r = rule(b, "guard"); /* nobody but the pod speaks from its link */
+
+	match_link(r, NFT_META_IIFNAME, NFT_CMP_EQ, n->link);
+	match_address(r, IP_SOURCE, NFT_CMP_NEQ, SUBNET_BASE + n->lease, UINT32_MAX);
+	drop(r);
+	put_rule(b, r);
+	r = rule(b, "guard");
 
 	match_link(r, NFT_META_IIFNAME, NFT_CMP_EQ, n->link);
 	match_address(r, IP_DESTINATION, NFT_CMP_EQ, 0x7f000000, 0xff000000);

@@ -350,7 +350,6 @@ static struct err *run(struct session *s, int pidfd, const struct pod_exec *e,
 
 struct err *pod_exec(const struct pod_host *h, const char *name, const struct pod_exec *e, int *ret)
 {
-	static const struct cgroupfs_limits none;
 	auto_pod_state struct pod_state *state = NULL;
 	auto_cgroupfs_host struct cgroupfs_host *cgroups = NULL;
 	const struct pod_service_state *v = NULL;
@@ -368,7 +367,7 @@ struct err *pod_exec(const struct pod_host *h, const char *name, const struct po
 	struct err *error = describe(h, v, e, &own, &p);
 
 	if (!error)
-		error = cgroupfs_create(cgroups, v->cgroup, &none, &group);
+		error = cgroupfs_find(cgroups, v->cgroup, &group);
 	if (!error)
 		error = run(&s, pidfd, e, &p, group);
 	*ret = s.code;

@@ -72,6 +72,15 @@ static bool needs_collecting(const struct pod_host *h, const struct cgroupfs_hos
 	return below != NULL;
 }
 
+/* One dead pod that cannot be cleaned up must not keep anybody from working with the others. */
+static void complain(struct err *take_e, const char *name)
+{
+	auto_err struct err *e = take_e;
+
+	if (e)
+		log_warn("clean up after pod %s: %s", name, err_text(e));
+}
+
 struct err *pod_collect(const struct pod_host *h)
 {
 	auto_cgroupfs_host struct cgroupfs_host *cgroups = NULL;
@@ -90,8 +99,7 @@ struct err *pod_collect(const struct pod_host *h)
 		if (!cgroups)
 			TRY(cgroupfs_open(&cgroups));
 		if (needs_collecting(h, cgroups, *name))
-			TRY(err_wrap(collect_dead(h, cgroups, *name), "clean up after pod %s",
-				     *name));
+			complain(collect_dead(h, cgroups, *name), *name);
 	}
 	return NULL;
 }

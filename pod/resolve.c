@@ -72,7 +72,11 @@ static struct err *resolve_caps(const struct compose_service *s, uint64_t *ret)
 		if (strcmp(*c, "ALL") != 0 || !s->cap_drop)
 			caps |= bits;
 	}
-	*ret = caps;
+	if (caps & RUNTIME_CAP_MKNOD && !strv_has(s->cap_add, "ALL"))
+		return compose_err(&s->place,
+				   "cap_add: CAP_MKNOD is not offered: there is no device control "
+				   "group that would hold the devices back");
+	*ret = caps & ~RUNTIME_CAP_MKNOD;
 	return NULL;
 }
 
@@ -448,6 +452,8 @@ struct err *resolve_container(const struct compose_project *p, const struct comp
 	TRY(resolve_signal(s, i, ret));
 	TRY(resolve_ulimits(s, ret));
 	TRY(resolve_mounts(p, s, i, ret));
+	if (strpbrk(ret->hostname, " \t\n/") || strlen(ret->hostname) > 64)
+		return compose_err(&s->place, "hostname: '%s' is not a host name", ret->hostname);
 	if (!ret->argv)
 		return compose_err(&s->place,
 				   "no command: neither the image %s nor the service names one",

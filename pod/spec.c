@@ -140,6 +140,7 @@ static struct err *add_mount(const struct pod_host *h, const struct plan_mount *
 	}
 	out->kind = RUNTIME_MOUNT_BIND;
 	out->recursive = true;
+	out->attributes |= MOUNT_ATTR_NODEV;
 	if (m->type == COMPOSE_VOLUME) {
 		out->source = keep(s, mem_printf("%s/volumes/%s/_data", h->root, m->source));
 		out->copy_up = m->copy_up;

@@ -146,6 +146,7 @@ struct birth {
 	const struct runtime_place *where;
 	const struct runtime_process *exec; /* instead of spec */
 	int pidfd_to_join;
+	const struct cgroupfs *exec_group;
 	int sockets[2];
 	int pidfd;
 	pid_t pid;
@@ -173,10 +174,16 @@ static int between(void *arg)
 	static const int all =
 		CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET;
 
-	if (b->exec && setns(b->pidfd_to_join, all) < 0) {
-		b->error = errno;
-		return 1;
+	/* the v1 groups first: seen from inside they are out of reach, and a child is born in ours */
+	if (b->exec && b->exec_group) {
+		auto_err struct err *e = cgroupfs_attach(b->exec_group, 0);
+
+		b->error = err_code(e);
 	}
+	if (b->exec && !b->error && setns(b->pidfd_to_join, all) < 0)
+		b->error = errno;
+	if (b->error)
+		return 1;
 	pid_t pid = proc_clone(&b->args);
 
 	if (pid == 0)
@@ -294,7 +301,7 @@ struct err *runtime_exec(int pidfd, const struct runtime_process *p, const struc
 			 struct runtime_container *ret)
 {
 	struct allowed allowed;
-	struct birth b = { .exec = &allowed.p, .pidfd_to_join = pidfd };
+	struct birth b = { .exec = &allowed.p, .pidfd_to_join = pidfd, .exec_group = group };
 	auto_fd int null = -1;
 
 	TRY(clamp(p, LOG_LEVEL_DEBUG, &allowed)); /* told when the container was made */
@@ -305,8 +312,7 @@ struct err *runtime_exec(int pidfd, const struct runtime_process *p, const struc
 	TRY(prepare(&b, group));
 	struct err *e = clone_between(&b, CLONE_VM | CLONE_FILES);
 
-	TRY(finish(&b, e, ret));
-	return group && cgroupfs_needs_attach(group) ? cgroupfs_attach(group, ret->pid) : NULL;
+	return finish(&b, e, ret);
 }
 
 /* ---- talking to the child ---- */

@@ -43,7 +43,9 @@ struct child {
 	int root;	/* the container's root directory */
 	int null;	/* our own /dev/null, opened before the container's was (R3) */
 	int master;	/* of the terminal, or -1 */
+	int trampoline; /* see last.c */
 	bool own_pipes; /* made for this container, not somebody's */
+	bool init;	/* the trampoline stays, as PID 1 */
 	struct identity who;
 };
 
@@ -224,42 +226,7 @@ static struct err *become(const struct child *c)
 
 /* ---- exec ---- */
 
-static struct err *exec_failed(const char *path)
-{
-	if (errno == ENOENT || errno == ENOTDIR)
-		return err_new(ENOENT,
-			       "exec: \"%s\": executable file not found: no such file or directory",
-			       path);
-	if (errno == EACCES)
-		return err_new(EACCES, "exec: \"%s\": permission denied", path);
-	return err_errno("exec: \"%s\"", path);
-}
-
-static struct err *exec_in_path(char *const *argv, char *const *env)
-{
-	const char *path = env_get(env, "PATH");
-	auto_strv char **dirs =
-		str_split(path ? path
-			       : "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-			  ":");
-	bool denied = false;
-
-	for (char **d = dirs; d && *d; d++) {
-		auto_free char *file = mem_printf("%s/%s", *d, argv[0]);
-
-		execve(file, argv, env);
-		if (errno == EACCES)
-			denied = true;
-		else if (errno != ENOENT && errno != ENOTDIR)
-			return exec_failed(file);
-	}
-	errno = denied ? EACCES : ENOENT;
-	if (denied)
-		return exec_failed(argv[0]);
-	return err_new(ENOENT, "exec: \"%s\": executable file not found in $PATH", argv[0]);
-}
-
-static struct err *exec_program(const struct child *c)
+static struct err *exec_program(struct child *c)
 {
 	auto_strv char **env = strv_dup(c->p->env);
 	sigset_t none;
@@ -270,18 +237,14 @@ static struct err *exec_program(const struct child *c)
 	}
 	if (!c->p->argv || !*c->p->argv)
 		return err_new(EINVAL, "no command: neither the image nor the service names one");
-	/* nothing of the host may come along, whatever a library opened (R4) */
-	if (syscall(SYS_close_range, 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC, Linux 5.11 */) < 0)
-		return err_errno("close_range");
 	for (int i = 1; i < NSIG; i++)
 		(void)signal(i, SIG_DFL); /* ignored ones would stay so */
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (strchr(c->p->argv[0], '/')) {
-		execve(c->p->argv[0], c->p->argv, env);
-		return exec_failed(c->p->argv[0]);
-	}
-	return exec_in_path(c->p->argv, env);
+	struct err *e = last_run(c->trampoline, c->socket, c->init, c->p->argv, env);
+
+	c->socket = LAST_REPORT;
+	return e;
 }
 
 static _Noreturn void give_up(int socket, struct err *take_e)
@@ -294,49 +257,6 @@ static _Noreturn void give_up(int socket, struct err *take_e)
 	_exit(code);
 }
 
-/* ---- PID 1 with init: true ---- */
-
-static volatile sig_atomic_t reaper_child; /* what signals are passed on to */
-
-static void pass_on(int signal)
-{
-	if (reaper_child > 0)
-		(void)kill((pid_t)reaper_child, signal);
-}
-
-/* Reaps whatever is left to it, passes signals on, and ends as its child did. */
-static _Noreturn void reap(pid_t child)
-{
-	int status, code = EXIT_INIT;
-
-	reaper_child = child;
-	for (int i = 1; i < NSIG; i++)
-		if (i != SIGCHLD && i != SIGKILL && i != SIGSTOP)
-			(void)signal(i, pass_on);
-	/* the pipes are the program's: an init that held them would keep readers waiting */
-	for (;;) {
-		pid_t pid = waitpid(-1, &status, 0);
-
-		if (pid == child)
-			code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-		if (pid == child || (pid < 0 && errno == ECHILD))
-			_exit(code);
-	}
-}
-
-static void split_off_init(struct child *c)
-{
-	pid_t child = fork();
-
-	if (child < 0)
-		give_up(c->socket, err_errno("fork"));
-	if (child > 0) {
-		(void)syscall(SYS_close_range, 3, ~0U, 0);
-		reap(child);
-	}
-	(void)setsid();
-}
-
 /* ---- the container's first process ---- */
 
 static struct err *make_world(const struct runtime_spec *s, const struct runtime_place *where,
@@ -346,6 +266,9 @@ static struct err *make_world(const struct runtime_spec *s, const struct runtime
 	int peer = -1;
 
 	TRY(open_null(&c->null));
+	TRY(last_open(&c->trampoline));
+	/* the caller's keys are not the container's */
+	(void)syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL);
 	TRY(set_oom_score(&s->process));
 	if (where->group)
 		TRY(cgroupfs_attach(where->group, 0));
@@ -402,7 +325,8 @@ _Noreturn void init_run(const struct runtime_spec *s, const struct runtime_place
 			   .root = -1,
 			   .null = -1,
 			   .master = -1,
-			   .own_pipes = true };
+			   .own_pipes = true,
+			   .init = s->init };
 
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* exec sets it again */
 	(void)setsid();
@@ -410,8 +334,6 @@ _Noreturn void init_run(const struct runtime_spec *s, const struct runtime_place
 
 	if (!e)
 		e = wait_at_gate(&c, where->gate);
-	if (!e && s->init)
-		split_off_init(&c);
 	own_stdio(&c);
 	if (!e)
 		e = set_rlimits(&s->process);
@@ -430,6 +352,7 @@ static struct err *join_world(const struct runtime_process *p, struct child *c)
 
 	/* "/" is the container's by now; without the null device of the host, which was opened before */
 	TRY(fd_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY, &c->root));
+	(void)syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL);
 	if (p->tty)
 		TRY(open_terminal(c->root, &c->master, &peer));
 	TRY(err_wrap(user_find(c->root, p->user, p->groups, &c->who), "user"));
@@ -450,6 +373,8 @@ _Noreturn void init_exec(const struct runtime_process *p, int pidfd, int socket)
 	/* after the birth in the container's group: seen from inside, the way there is not allowed */
 	if (setns(pidfd, CLONE_NEWCGROUP) < 0)
 		e = err_errno("join the container's cgroup namespace");
+	if (!e)
+		e = last_open(&c.trampoline);
 	if (!e)
 		e = join_world(p, &c);
 	own_stdio(&c);

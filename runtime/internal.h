@@ -57,6 +57,16 @@ _Noreturn void init_run(const struct runtime_spec *s, const struct runtime_place
 			int socket);
 _Noreturn void init_exec(const struct runtime_process *p, int pidfd, int socket);
 
+/* ---- last.c ---- */
+
+enum { LAST_REPORT = 3 }; /* the descriptor that tells of failures, in the trampoline too */
+
+/* The trampoline, a descriptor to be opened before the container's world is entered. */
+struct err *last_open(int *ret) must_check;
+/* Runs @argv by it; returns only an error, told through descriptor 3 then. */
+struct err *last_run(int trampoline, int socket, bool init, char *const *argv,
+		     char *const *env) must_check;
+
 /* ---- bpf.c ---- */
 
 /* Rewrites a filter as a tree over ranges of system calls; the result decides alike. */

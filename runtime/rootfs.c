@@ -84,7 +84,8 @@ static struct err *overlay(const struct runtime_spec *s, int *ret)
 	strv_add(&options, mem_strdup("userxattr"));
 	/* nothing in it is worth more than the power that is on: no flush at the end (10 to 100 ms) */
 	strv_add(&options, mem_strdup("volatile"));
-	return mount_new("overlay", options, 0, ret);
+	/* device nodes of images are only names */
+	return mount_new("overlay", options, MOUNT_ATTR_NODEV, ret);
 }
 
 /*

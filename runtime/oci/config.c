@@ -96,6 +96,18 @@ static struct err *read_user(const json_t *process, struct bundle *b)
 	return NULL;
 }
 
+/* Device rules (linux.resources.devices) are not enforced; without the capability there is nothing to open. */
+static void drop_mknod(struct runtime_caps *c)
+{
+	uint64_t *sets[] = { &c->bounding, &c->permitted, &c->effective, &c->inheritable,
+			     &c->ambient };
+
+	if (c->bounding & RUNTIME_CAP_MKNOD)
+		log_debug("CAP_MKNOD is not given: there is no device control group");
+	for (size_t i = 0; i < ARRAY_LEN(sets); i++)
+		*sets[i] &= ~RUNTIME_CAP_MKNOD;
+}
+
 struct err *bundle_process(const json_t *process, struct bundle *b)
 {
 	struct runtime_process *p = &b->spec.process;
@@ -120,6 +132,7 @@ struct err *bundle_process(const json_t *process, struct bundle *b)
 	p->oom_score_adj = (int)score;
 	TRY(read_user(process, b));
 	TRY(err_wrap(read_caps(process, &p->caps), "process.capabilities"));
+	drop_mknod(&p->caps);
 	return read_rlimits(process, b);
 }
 

@@ -415,7 +415,6 @@ static struct err *exec_seccomp(struct bundle *b, const struct state *s)
 static struct err *exec_in(const struct options *o, const struct state *s, int pidfd,
 			   struct bundle *b, int *ret_code)
 {
-	static const struct cgroupfs_limits none;
 	auto_cgroupfs_host struct cgroupfs_host *cgroups = NULL;
 	struct runtime_container c = { 0, -1, -1 };
 	struct cgroupfs *group = NULL;
@@ -426,7 +425,7 @@ static struct err *exec_in(const struct options *o, const struct state *s, int p
 	if (b->spec.process.tty && !o->console)
 		return err_new(EINVAL, "process.terminal needs --console-socket");
 	TRY(cgroupfs_open(&cgroups));
-	TRY(cgroupfs_create(cgroups, s->cgroup, &none, &group));
+	TRY(cgroupfs_find(cgroups, s->cgroup, &group));
 	struct err *e = runtime_exec(pidfd, &b->spec.process, group, &c);
 
 	cgroupfs_free(group);
