@@ -247,6 +247,7 @@ struct err *spec_make(const struct pod_plan *plan, const struct plan_container *
 		.namespaces =
 			CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP,
 		.join = { netns, -1, -1, -1 },
+		.join_types = { CLONE_NEWNET },
 	};
 	base_mounts(s, plan->network == POD_NETWORK_HOST);
 	for (size_t i = 0; i < c->n_mounts && !e; i++)

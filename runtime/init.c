@@ -276,7 +276,7 @@ static struct err *make_world(const struct runtime_spec *s, const struct runtime
 	if ((s->namespaces & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)
 		return err_errno("cgroup namespace");
 	for (size_t i = 0; i < ARRAY_LEN(s->join); i++)
-		if (s->join[i] >= 0 && setns(s->join[i], 0) < 0)
+		if (s->join[i] >= 0 && setns(s->join[i], s->join_types[i]) < 0)
 			return err_errno("join a namespace");
 	TRY(set_names(s));
 	TRY(rootfs_make(s, &c->root));

@@ -110,6 +110,7 @@ struct runtime_spec {
 	char *const *sysctls;		/* "net.ipv4.tcp_syncookies=1"; namespaced ones only */
 	int namespaces;			/* CLONE_NEW* flags of what is made new */
 	int join[4];			/* descriptors of namespaces to enter, -1: none */
+	int join_types[4];		/* CLONE_NEW* of each: another kind is refused */
 	unsigned long root_propagation; /* MS_SLAVE, MS_PRIVATE, ...; 0: private */
 };
 

@@ -90,6 +90,9 @@ static struct err *read_user(const json_t *process, struct bundle *b)
 			return err_new(EINVAL, "user.additionalGids: must be a list of integers");
 		strv_add(&b->groups, mem_printf("%lld", json_integer_value(one)));
 	}
+	if (uid < 0 || uid >= UINT32_MAX || gid < 0 || gid >= UINT32_MAX)
+		return err_new(EINVAL, "process.user: %lld:%lld is out of range", (long long)uid,
+			       (long long)gid);
 	b->spec.process.user = keep(b, mem_printf("%lld:%lld", (long long)uid, (long long)gid));
 	b->spec.process.groups = b->groups;
 	b->spec.process.umask = (int)mask;
@@ -271,8 +274,9 @@ static struct err *read_namespaces(struct bundle *b)
 			return err_new(ENOTSUP,
 				       "linux.namespaces: joining a %s namespace is not supported",
 				       type);
-		TRY(err_wrap(fd_openat(AT_FDCWD, path, O_RDONLY, &b->spec.join[joined++]),
+		TRY(err_wrap(fd_openat(AT_FDCWD, path, O_RDONLY, &b->spec.join[joined]),
 			     "linux.namespaces"));
+		b->spec.join_types[joined++] = namespaces[k].flag;
 	}
 	if (!(b->spec.namespaces & CLONE_NEWNS))
 		return err_new(EINVAL, "linux.namespaces: a mount namespace is needed");

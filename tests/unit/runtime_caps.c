@@ -56,7 +56,7 @@ TEST(capabilities_are_found_by_their_whole_names)
 
 TEST(the_default_set_is_dockers_without_mknod)
 {
-	static const char *const names[] = {
+	static const char *const wanted[] = {
 		"CAP_AUDIT_WRITE", "CAP_CHOWN",	 "CAP_DAC_OVERRIDE",	 "CAP_FOWNER",
 		"CAP_FSETID",	   "CAP_KILL",	 "CAP_NET_BIND_SERVICE", "CAP_NET_RAW",
 		"CAP_SETFCAP",	   "CAP_SETGID", "CAP_SETPCAP",		 "CAP_SETUID",
@@ -64,8 +64,8 @@ TEST(the_default_set_is_dockers_without_mknod)
 	};
 	uint64_t all = 0, bit = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		auto_err struct err *e = runtime_cap_parse(names[i], &bit);
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+		auto_err struct err *e = runtime_cap_parse(wanted[i], &bit);
 
 		CHECK_STR(err_text(e), "success");
 		all |= bit;

@@ -1,0 +1,126 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# tests/cli/usage.bats - the command line itself: help, versions, and what a typing error gets.
+
+# shellcheck disable=SC2154,SC2209,SC2030,SC2031 # the library and bats set variables; "env" is a name
+
+load ../lib/slipway
+
+@test "without a command it says how it is used, and fails" {
+	run --separate-stderr slipway
+	assert_failure 1
+	[[ $stderr == *[Uu]sage:* ]] || show 'no usage'
+}
+
+@test "--help goes to standard output, and names every command" {
+	run --separate-stderr slipway --help
+	assert_success
+	[ -z "$stderr" ] || show 'nothing belongs on standard error'
+	for command in up down ps logs exec stop kill config plan images pull gc check doctor version; do
+		[[ $output =~ (^|$'\n')" "*${command}[[:space:]] ]] || show "not named: $command"
+	done
+}
+
+@test "each command has a --help of its own" {
+	for command in up down ps logs exec stop kill config plan images pull gc check doctor version; do
+		run --separate-stderr slipway "$command" --help
+		assert_success
+		assert_line "slipway $command"
+		[ -z "$stderr" ] || show "$command: nothing belongs on standard error"
+	done
+}
+
+@test "an unknown command is named in one line" {
+	run --separate-stderr slipway frobnicate
+	assert_failure 1
+	[ -z "$output" ] || show 'nothing belongs on standard output'
+	assert_one_message "'frobnicate'"
+}
+
+@test "an unknown global option is named in one line" {
+	run --separate-stderr slipway --frobnicate ps
+	assert_failure 1
+	assert_one_message --frobnicate
+}
+
+@test "an unknown option of a command is named in one line" {
+	compose <<-END
+		services: {web: {image: i}}
+	END
+	for command in up down ps logs stop kill config plan images pull gc check doctor version; do
+		run --separate-stderr slipway "$command" --frobnicate
+		assert_failure 1
+		assert_one_message --frobnicate
+	done
+}
+
+@test "an option without its argument is named in one line" {
+	run --separate-stderr slipway -f
+	assert_failure 1
+	assert_one_message f
+	run --separate-stderr slipway down -t
+	assert_failure 1
+	assert_one_message t
+}
+
+@test "an argument that makes no sense is named in one line" {
+	compose <<-END
+		services: {web: {image: i}}
+	END
+	run --separate-stderr slipway config --format toml
+	assert_failure 1
+	assert_one_message toml
+	run --separate-stderr slipway down -t soon
+	assert_failure 1
+	assert_one_message soon
+	run --separate-stderr slipway up --pull sometimes
+	assert_failure 1
+	assert_one_message sometimes
+	run --separate-stderr slipway logs --tail some
+	assert_failure 1
+	assert_one_message some
+}
+
+@test "exec needs a service and a command" {
+	compose <<-END
+		services: {web: {image: i}}
+	END
+	run --separate-stderr slipway exec
+	assert_failure 1
+	[ -n "$stderr" ] || show 'no message'
+	run --separate-stderr slipway exec web
+	assert_failure 1
+	[ -n "$stderr" ] || show 'no message'
+}
+
+@test "version prints one line" {
+	run --separate-stderr slipway version
+	assert_success
+	[ "${#lines[@]}" -eq 1 ] || show 'not one line'
+	assert_line 'slipway'
+	run slipway --version
+	assert_success
+	assert_line 'slipway'
+}
+
+@test "version --short prints the number alone" {
+	run --separate-stderr slipway version --short
+	assert_success
+	[[ $output =~ ^[^[:space:]]+$ ]] || show 'not one word'
+	short=$output
+	run slipway version
+	assert_line "$short"
+}
+
+@test "version --format json is JSON with that number" {
+	short=$(slipway version --short)
+	run --separate-stderr slipway version --format json
+	assert_success
+	[ "$(jq -r .version <<<"$output")" = "$short" ] || show "wanted: $short"
+}
+
+@test "output that cannot be written is an error" {
+	[ -c /dev/full ] || skip 'needs /dev/full'
+	run --separate-stderr bash -c 'slipway version >/dev/full'
+	assert_failure 1
+}

@@ -1,0 +1,144 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# tests/root/crash.bats - SIGKILL at any moment, of any process of ours, leaves nothing behind.
+#
+# Each test kills one process at SLIPWAY_CRASHES (20) moments. Then, within two seconds, the host is
+# as it was, and the next `up` works.
+
+# shellcheck disable=SC2154 # the library sets registry and project
+
+load ../lib/slipway
+images busybox nginx
+
+times=${SLIPWAY_CRASHES:-20}
+export BATS_TEST_TIMEOUT=$((60 + 15 * times))
+
+write_pod() {
+	compose <<-END
+		services:
+		  web:
+		    image: $registry/nginx
+		    ports: ["18080:80"]
+		    mem_limit: 64m
+		    pids_limit: 50
+		  beside:
+		    image: $registry/busybox
+		    command: [sleep, '1000']
+		    init: true
+		    volumes: ["data:/data"]
+		    tmpfs: [/scratch]
+		    cpus: 0.5
+		volumes: {data: }
+	END
+}
+
+# A number of milliseconds below the given one; $RANDOM, but the same in each run.
+RANDOM=42
+moment() { printf '%d.%03d' $((RANDOM % $1 / 1000)) $((RANDOM % $1 % 1000)); }
+
+# clean_again: within two seconds `check --leaks`, which also collects what the kernel cannot take
+# back, finds nothing, and nor do we.
+is_clean() { slipway check --leaks >leaks.txt 2>&1 && no_kernel_traces; }
+clean_again() {
+	wait_for 2 is_clean || {
+		cat leaks.txt
+		kernel_traces
+		return 1
+	}
+}
+
+works() {
+	slipway up -d
+	wait_for 10 curl -sS --fail --noproxy '*' -o /dev/null http://127.0.0.1:18080/ 2>/dev/null
+	[ "$(slipway ps -q | wc -l)" -eq 2 ]
+}
+
+@test "the supervisor is killed" {
+	write_pod
+	for ((n = 0; n < times; n++)); do
+		works
+		sleep "$(moment 100)"
+		pid=$(process supervisor)
+		kill -KILL "$pid"
+		clean_again
+	done
+	works
+}
+
+@test "the pod's init is killed" {
+	write_pod
+	for ((n = 0; n < times; n++)); do
+		works
+		sleep "$(moment 100)"
+		pid=$(process pause)
+		kill -KILL "$pid"
+		clean_again
+	done
+	works
+}
+
+@test "both are killed at once" {
+	write_pod
+	for ((n = 0; n < times; n++)); do
+		works
+		pids=("$(process supervisor)" "$(process pause)")
+		kill -KILL "${pids[@]}"
+		clean_again
+	done
+	works
+}
+
+@test "up is killed while it starts" {
+	write_pod
+	for ((n = 0; n < times; n++)); do
+		setsid slipway up >up.txt 2>&1 3>&- &
+		up=$!
+		sleep "$(moment 400)"
+		# the whole of it, or the foreground process alone
+		if ((n % 2)); then kill -KILL -- "-$up" 2>/dev/null || :; fi
+		kill -KILL "$up" 2>/dev/null || :
+		wait "$up" || :
+		clean_again
+	done
+	works
+}
+
+@test "up -d is killed while it starts" {
+	write_pod
+	for ((n = 0; n < times; n++)); do
+		command slipway up -d >up.txt 2>&1 3>&- &
+		up=$!
+		sleep "$(moment 200)"
+		kill -KILL "$up" 2>/dev/null || :
+		wait "$up" || :
+		# Its detached child may live on and finish: then that is a pod like any other.
+		slipway down -t 2
+		clean_again
+	done
+	works
+}
+
+@test "down is killed" {
+	write_pod
+	for ((n = 0; n < times; n++)); do
+		works
+		command slipway down -t 2 >down.txt 2>&1 3>&- &
+		down=$!
+		sleep "$(moment 150)"
+		kill -KILL "$down" 2>/dev/null || :
+		wait "$down" || :
+		slipway down -t 2
+		clean_again
+	done
+	works
+}
+
+@test "a container's first process is killed: the pod goes on" {
+	write_pod
+	works
+	pid=$(jq -r '.services[] | select(.service == "beside").pid' "$SLIPWAY_RUN/pods/$project/state.json")
+	grep -q "/${SLIPWAY_CGROUP_PARENT:?}/" "/proc/$pid/cgroup" # it is one of ours
+	kill -KILL "$pid"
+	wait_for 5 is_field beside ExitCode 137
+	[ "$(field web State)" = running ]
+}

@@ -1,0 +1,218 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# tests/root/oci.bats - slipway-oci, the command line of the OCI runtime specification, over a bundle
+# whose root file system is the first layer of the busybox image.
+
+# shellcheck disable=SC2154 # bats sets stderr
+# shellcheck disable=SC2016 # what is in single quotes is for the shell in the container
+
+load ../lib/slipway
+
+setup_file() {
+	[ "$(id -u)" = 0 ] && [ "${SLIPWAY_TEST_HOST-}" ] || return 0
+	[ "$(stat -f -c %T "$BATS_FILE_TMPDIR")" != overlayfs ] || mount -t tmpfs slipway-test "$BATS_FILE_TMPDIR"
+	local layout=$top/build/images/busybox index manifest layer
+	SLIPWAY_DEBS=${SLIPWAY_DEBS:-$top/build/debs} "$top/scripts/make-images" "$top/build/images" busybox
+	index=$(jq -r '.manifests[0].digest' "$layout/index.json")
+	manifest=$(jq -r --arg a "$(dpkg --print-architecture)" '.manifests[] | select(.platform.architecture == $a).digest' \
+		"$layout/blobs/sha256/${index#*:}")
+	layer=$(jq -r '.layers[0].digest' "$layout/blobs/sha256/${manifest#*:}")
+	mkdir "$BATS_FILE_TMPDIR/rootfs"
+	tar -xzf "$layout/blobs/sha256/${layer#*:}" -C "$BATS_FILE_TMPDIR/rootfs"
+}
+
+teardown_file() { umount "$BATS_FILE_TMPDIR" 2>/dev/null || :; }
+
+setup() {
+	need_root
+	need_host
+	id=c$BATS_TEST_NUMBER
+	group=$SLIPWAY_CGROUP_PARENT/oci-$id
+	bundle=$BATS_TEST_TMPDIR/bundle
+	mkdir "$bundle" "$BATS_TEST_TMPDIR/state"
+	cd "$bundle" || return
+	ln -s "$BATS_FILE_TMPDIR/rootfs" rootfs
+}
+
+teardown() {
+	[ "${id-}" ] || return 0
+	oci delete --force "$id" >/dev/null 2>&1 || :
+	[ -z "$(ls -A "$BATS_TEST_TMPDIR/state")" ] || { echo "left: $(ls -A "$BATS_TEST_TMPDIR/state")"; return 1; }
+	wait_for 3 no_group
+}
+
+# shellcheck disable=SC2317 # wait_for calls it
+no_group() { [ -z "$(ls -d "/sys/fs/cgroup/$group" /sys/fs/cgroup/*/"$group" 2>/dev/null)" ]; }
+
+oci() { slipway-oci --root "$BATS_TEST_TMPDIR/state" "$@"; }
+
+# spec ARGS [FILTER]: config.json for a process; ARGS is a JSON array. FILTER changes it, in jq.
+spec() {
+	jq -n --argjson args "$1" --arg group "/$group" '{
+		ociVersion: "1.0.2",
+		process: {args: $args, env: ["PATH=/bin:/usr/bin"], cwd: "/", user: {uid: 0, gid: 0}, terminal: false,
+			noNewPrivileges: true,
+			capabilities: {bounding: ["CAP_KILL"], effective: ["CAP_KILL"], permitted: ["CAP_KILL"]}},
+		root: {path: "'"$BATS_FILE_TMPDIR"'/rootfs", readonly: true},
+		hostname: "oci",
+		mounts: [{destination: "/proc", type: "proc", source: "proc"},
+			{destination: "/dev", type: "tmpfs", source: "tmpfs", options: ["nosuid", "mode=755"]},
+			{destination: "/tmp", type: "tmpfs", source: "tmpfs", options: ["size=1m"]}],
+		linux: {cgroupsPath: $group,
+			namespaces: [{type: "pid"}, {type: "mount"}, {type: "ipc"}, {type: "uts"}, {type: "network"}],
+			maskedPaths: ["/proc/kcore"], readonlyPaths: ["/proc/sys"]}} | '"${2:-.}" >config.json
+}
+
+state() { oci state "$id" | jq -r .status; }
+is_state() { [ "$(state)" = "$1" ]; }
+
+@test "create, start, state, kill, delete" {
+	spec '["sleep", "1000"]'
+	oci create --bundle "$bundle" --pid-file pid "$id" 3>&-
+	[ "$(state)" = created ]
+	pid=$(<pid)
+	[ "$(oci state "$id" | jq .pid)" = "$pid" ]
+	[ "$(oci state "$id" | jq -r '.id, .bundle, .ociVersion' | head -n 2 | paste -sd' ')" = "$id $bundle" ]
+	is_sleep() { [ "$(tr '\0' ' ' <"/proc/$pid/cmdline")" = 'sleep 1000 ' ]; }
+	run ! is_sleep # not yet
+	oci start "$id"
+	[ "$(state)" = running ]
+	wait_for 5 is_sleep
+	oci kill "$id" KILL
+	wait_for 5 is_state stopped
+	oci delete "$id"
+	run oci state "$id"
+	assert_failure
+}
+
+@test "run waits, and passes the exit code and the output" {
+	spec '["sh", "-c", "echo hello from $(hostname); exit 7"]'
+	run oci run --bundle "$bundle" "$id"
+	assert_failure 7
+	assert_output 'hello from oci'
+}
+
+@test "the specification is followed" {
+	spec '["sh", "-c", "id -u; pwd; grep -E \"CapEff|NoNewPrivs\" /proc/self/status; touch /x; touch /tmp/x && echo tmp; ulimit -n; cat /proc/sys/net/core/somaxconn; wc -c </proc/kcore"]' \
+		'.process.user.uid = 1000 | .process.cwd = "/etc" | .process.rlimits = [{type: "RLIMIT_NOFILE", soft: 99, hard: 99}]
+		| .linux.sysctl = {"net.core.somaxconn": "77"} | .process.capabilities = {}'
+	run oci run --bundle "$bundle" "$id"
+	assert_line $'1000\n/etc\nCapEff:\t0000000000000000\nNoNewPrivs:\t1'
+	assert_line 'Read-only file system'
+	assert_line $'tmp\n99\n77'
+}
+
+@test "limits" {
+	spec '["sleep", "1000"]' '.linux.resources = {memory: {limit: 33554432}, pids: {limit: 12}}'
+	oci create --bundle "$bundle" "$id" 3>&-
+	cat /sys/fs/cgroup/memory/"$group"/memory.limit_in_bytes /sys/fs/cgroup{,/unified}/"$group"/memory.max 2>/dev/null | grep -qx 33554432
+	cat /sys/fs/cgroup/pids/"$group"/pids.max /sys/fs/cgroup{,/unified}/"$group"/pids.max 2>/dev/null | grep -qx 12
+	oci delete --force "$id"
+}
+
+@test "seccomp of the specification" {
+	spec '["sh", "-c", "mkdir /tmp/x; grep Seccomp: /proc/self/status"]' \
+		'.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO", errnoRet: 28}]}'
+	run oci run --bundle "$bundle" "$id"
+	assert_line 'No space left on device'
+	assert_line 'Seccomp:	2'
+}
+
+@test "hooks get the state" {
+	spec '["true"]' '.hooks = {createRuntime: [{path: "/bin/sh", args: ["sh", "-c", "cat >'"$BATS_TEST_TMPDIR"'/hook.json"]}]}'
+	run oci run --bundle "$bundle" "$id"
+	[ "$status" -eq 0 ] || [[ $output == *hook* ]] || show 'neither run nor refused'
+	[ "$status" -ne 0 ] || [ "$(jq -r .id "$BATS_TEST_TMPDIR/hook.json")" = "$id" ]
+}
+
+@test "delete of what runs fails, delete --force does not" {
+	spec '["sleep", "1000"]'
+	oci create --bundle "$bundle" "$id" 3>&-
+	oci start "$id"
+	run oci delete "$id"
+	assert_failure
+	assert_line "$id"
+	[ "$(state)" = running ]
+	oci delete --force "$id"
+	run oci state "$id"
+	assert_failure
+}
+
+@test "what is not there, what is there already, and what has started" {
+	for command in start state kill delete; do
+		run --separate-stderr oci "$command" nobody
+		assert_failure
+		assert_one_message nobody
+	done
+	spec '["sleep", "1000"]'
+	oci create --bundle "$bundle" "$id" 3>&-
+	run --separate-stderr oci create --bundle "$bundle" "$id"
+	assert_failure
+	assert_one_message "$id"
+	oci start "$id"
+	run --separate-stderr oci start "$id"
+	assert_failure
+	assert_one_message "$id"
+	oci delete --force "$id"
+}
+
+@test "a name that could be a path" {
+	spec '["true"]'
+	for name in ../x a/b . ..; do
+		run --separate-stderr oci create --bundle "$bundle" "$name"
+		assert_failure
+	done
+	[ -z "$(ls -A "$BATS_TEST_TMPDIR/state")" ]
+}
+
+# refused FILTER TEXT: with the specification changed so, create fails, says the text, leaves nothing.
+refused() {
+	spec '["true"]' "$1"
+	run --separate-stderr oci create --bundle "$bundle" "$id"
+	assert_failure
+	assert_one_message "$2"
+	[ -z "$(ls -A "$BATS_TEST_TMPDIR/state")" ] || show 'something is left'
+}
+
+@test "errors in the specification are named" {
+	refused 'del(.process.args)' args
+	refused '.process.args = []' args
+	refused '.process.cwd = "relative"' cwd
+	refused '.root.path = "/no/such/rootfs"' /no/such/rootfs
+	refused '.linux.namespaces += [{type: "nonsense"}]' nonsense
+	refused '.process.capabilities.bounding = ["CAP_NONSENSE"]' CAP_NONSENSE
+	refused '.process.rlimits = [{type: "RLIMIT_NONSENSE", soft: 1, hard: 1}]' RLIMIT_NONSENSE
+	refused '.mounts += [{destination: "/x", type: "nonsense", source: "x"}]' nonsense
+	refused '.linux.sysctl = {"kernel.panic": "1"}' kernel.panic
+	refused 'del(.ociVersion)' ociVersion
+	refused '.ociVersion = "9.0.0"' ociVersion
+}
+
+@test "config.json that is missing or no JSON" {
+	run --separate-stderr oci create --bundle "$bundle" "$id"
+	assert_failure
+	assert_one_message config.json
+	echo '{' >config.json
+	run --separate-stderr oci create --bundle "$bundle" "$id"
+	assert_failure
+	assert_one_message config.json
+}
+
+@test "a program that is not there: an error, not a container" {
+	spec '["no-such-command"]'
+	run --separate-stderr oci run --bundle "$bundle" "$id"
+	assert_failure
+	[[ $stderr == *no-such-command* ]] || show 'not named'
+}
+
+@test "--version and --help" {
+	run slipway-oci --version
+	assert_success
+	assert_line 'spec: 1.'
+	run slipway-oci --help
+	assert_success
+	for command in create start state kill delete run; do assert_line "$command"; done
+	run slipway-oci frobnicate
+	assert_failure
+	assert_line frobnicate
+}
