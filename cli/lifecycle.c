@@ -152,6 +152,7 @@ void cli_images_free(const struct cli *c, struct image **images)
 /* ---- up, attached ---- */
 
 struct screen {
+	struct image **images;
 	size_t width; /* of the longest service's name */
 	bool colour, prefix;
 	const struct compose_project *project;
@@ -178,6 +179,14 @@ static void show_output(void *ctx, const char *service, enum pod_stream stream, 
 	fflush(out);
 }
 
+static void release_images(void *ctx)
+{
+	const struct screen *s = ctx;
+
+	for (size_t i = 0; i < s->project->n_services; i++)
+		image_release(s->images[i]);
+}
+
 static void show_event(void *ctx, const char *container, const char *what)
 {
 	(void)ctx;
@@ -185,16 +194,18 @@ static void show_event(void *ctx, const char *container, const char *what)
 }
 
 static struct err *up_attached(const struct cli *c, const struct pod_plan *plan,
-			       const struct up_values *v, int *ret_code)
+			       struct image **images, const struct up_values *v, int *ret_code)
 {
-	struct screen screen = { .colour = use_colour(stdout),
+	struct screen screen = { .images = images,
+				 .colour = use_colour(stdout),
 				 .prefix = !v->no_prefix,
 				 .project = c->project };
-	struct pod_run_options o = {
-		.watcher = { .ctx = &screen, .on_event = show_event, .on_output = show_output },
-		.quit_signals = true,
-		.stop_timeout = v->timeout
-	};
+	struct pod_run_options o = { .watcher = { .ctx = &screen,
+						  .on_up = release_images,
+						  .on_event = show_event,
+						  .on_output = show_output },
+				     .quit_signals = true,
+				     .stop_timeout = v->timeout };
 	struct pod_result result = { 0 };
 
 	for (size_t i = 0; i < c->project->n_services; i++)
@@ -403,7 +414,7 @@ struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_
 		log_warn("%s", *w);
 	if (!e)
 		e = v->detach || v->wait ? up_detached(c, plan, images, v, ret_code)
-					 : up_attached(c, plan, v, ret_code);
+					 : up_attached(c, plan, images, v, ret_code);
 	if (err_code(e) == ENOENT && e && strstr(err_text(e), "exec: "))
 		*ret_code = EXIT_NOT_FOUND;
 	else if (err_code(e) == EACCES && strstr(err_text(e), "exec: "))

@@ -122,7 +122,7 @@ static const struct attr service_network_attrs[] = {
 #define S compose_service
 const struct attr service_attrs[] = {
 	SUB(S, annotations,        env,      BY_KEY,  FULL,    NULL, "kept with the container"),
-	ROW(S, cap_add,            caps,     UNIQUE,  FULL,    "capabilities added to the default set; ALL: every one"),
+	ROW(S, cap_add,            caps,     UNIQUE,  FULL,    "capabilities added to the default set; ALL: every one but CAP_MKNOD, which is not offered"),
 	ROW(S, cap_drop,           caps,     UNIQUE,  FULL,    "capabilities taken away, before cap_add"),
 	ROW(S, command,            words,    REPLACE, FULL,    "overrides the image's CMD"),
 	ROW(S, container_name,     str,      REPLACE, FULL,    "name of the container; PROJECT-SERVICE-1 without it"),
