@@ -152,7 +152,7 @@ struct compose_volume {
 struct compose_project {
 	const char *name;
 	const char *dir;		  /* absolute */
-	char **files;			  /* as read, absolute */
+	char **files;			  /* as given, or as found */
 	char **warnings;		  /* lines for the user */
 	struct compose_service *services; /* in file order */
 	size_t n_services;
