@@ -166,3 +166,17 @@ void keep_free(struct keep *k);
 
 /* @path as seen from the project directory: absolute, cleaned; "~" is HOME. */
 char *load_path(const struct loader *l, const char *path) must_check;
+
+/* ---- the project as a whole: find.c, check.c ---- */
+
+/* The main file, and the one that overrides it, of @start or the nearest directory above. */
+struct err *project_find_files(const char *start, char ***ret) must_check;
+
+/*
+ * All that is named but not there: volumes, networks (of @root, the merged tree), services, also
+ * those of @names; and circles of dependencies.
+ */
+struct err *project_check(const struct compose_project *p, const struct node *root,
+			  char *const *names) must_check;
+/* Leaves only the services of @names and what they depend on; all when it is NULL or empty. */
+void project_select(struct compose_project *p, char *const *names);

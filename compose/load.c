@@ -489,178 +489,7 @@ static struct err *check_networks(const struct loader *l)
 	return errors;
 }
 
-/* ---- does it hang together? ---- */
-
-const struct compose_service *compose_find(const struct compose_project *p, const char *service)
-{
-	for (size_t i = 0; i < p->n_services; i++)
-		if (strcmp(p->services[i].name, service) == 0)
-			return &p->services[i];
-	return NULL;
-}
-
-static struct err *check_references(const struct loader *l, const struct compose_service *s)
-{
-	const struct compose_project *p = &l->owner->p;
-	const struct node *networks = node_get(l->root, "networks");
-	struct err *errors = NULL;
-
-	for (size_t i = 0; i < s->volumes.n; i++) {
-		const struct compose_mount *m = &s->volumes.items[i];
-		size_t k = 0;
-
-		if (m->type != COMPOSE_VOLUME || !m->source)
-			continue;
-		while (k < p->n_volumes && strcmp(p->volumes[k].key, m->source) != 0)
-			k++;
-		if (k == p->n_volumes)
-			errors = err_join(
-				errors,
-				compose_err(&m->place,
-					    "the volume '%s' is not declared under 'volumes'",
-					    m->source));
-	}
-	for (char **n = s->networks; n && *n; n++)
-		if (strcmp(*n, "default") != 0 && !node_get(networks, *n))
-			errors = err_join(
-				errors,
-				compose_err(&s->place,
-					    "the network '%s' is not declared under 'networks'",
-					    *n));
-	for (size_t i = 0; i < s->depends_on.n; i++) {
-		const struct compose_depend *d = &s->depends_on.items[i];
-
-		if (!compose_find(p, d->service) && d->required)
-			errors = err_join(errors,
-					  compose_err(&d->place, "there is no enabled service '%s'",
-						      d->service));
-	}
-	return errors;
-}
-
-enum { WHITE, GREY, BLACK, CHAIN_MAX = 1000 };
-
-/* Depth first; a grey service met again closes a cycle, which the error names. */
-static struct err *find_cycle(const struct compose_project *p, size_t i, unsigned char *colour,
-			      char ***chain)
-{
-	const struct compose_service *s = &p->services[i];
-
-	if (strv_len(*chain) == CHAIN_MAX)
-		return compose_err(&s->place, "a chain of more than %d dependencies", CHAIN_MAX);
-	strv_add(chain, mem_strdup(s->name));
-	if (colour[i] == GREY) {
-		auto_free char *text = strv_join(*chain, " -> ");
-		return compose_err(&s->place, "the dependencies go in a circle: %s", text);
-	}
-	if (colour[i] == WHITE) {
-		colour[i] = GREY;
-		for (size_t k = 0; k < s->depends_on.n; k++) {
-			const struct compose_service *d =
-				compose_find(p, s->depends_on.items[k].service);
-
-			if (d)
-				TRY(find_cycle(p, (size_t)(d - p->services), colour, chain));
-		}
-		colour[i] = BLACK;
-	}
-	size_t last = strv_len(*chain) - 1;
-
-	free((*chain)[last]);
-	(*chain)[last] = NULL;
-	return NULL;
-}
-
-static struct err *check_project(const struct loader *l)
-{
-	const struct compose_project *p = &l->owner->p;
-	auto_free unsigned char *colour = mem_alloc(p->n_services);
-	struct err *errors = NULL;
-
-	for (size_t i = 0; i < p->n_services; i++)
-		errors = err_join(errors, check_references(l, &p->services[i]));
-	for (size_t i = 0; i < p->n_services && !errors; i++) {
-		auto_strv char **chain = NULL;
-
-		errors = find_cycle(p, i, colour, &chain);
-	}
-	for (char *const *name = l->options->services; name && *name; name++)
-		if (!compose_find(p, *name))
-			errors = err_join(errors, err_new(ENOENT, "no such service: %s", *name));
-	return errors;
-}
-
-/* Leaves only the chosen services and what they depend on. */
-static void select_services(const struct loader *l)
-{
-	struct compose_project *p = &l->owner->p;
-	auto_free bool *chosen = mem_alloc(p->n_services * sizeof(*chosen));
-	bool more = true;
-	size_t n = 0;
-
-	if (!l->options->services || !*l->options->services)
-		return;
-	for (size_t i = 0; i < p->n_services; i++)
-		chosen[i] = strv_has(l->options->services, p->services[i].name);
-	while (more) {
-		more = false;
-		for (size_t i = 0; i < p->n_services; i++)
-			for (size_t k = 0; chosen[i] && k < p->services[i].depends_on.n; k++) {
-				const struct compose_service *d =
-					compose_find(p, p->services[i].depends_on.items[k].service);
-
-				more |= d && !chosen[d - p->services];
-				if (d)
-					chosen[d - p->services] = true;
-			}
-	}
-	for (size_t i = 0; i < p->n_services; i++)
-		if (chosen[i])
-			p->services[n++] = p->services[i];
-	p->n_services = n;
-}
-
 /* ---- where the files are ---- */
-
-static const char *const main_names[] = { "compose.yaml", "compose.yml", "docker-compose.yml",
-					  "docker-compose.yaml", NULL };
-static const char *const override_names[] = { "compose.override.yaml", "compose.override.yml",
-					      "docker-compose.override.yml",
-					      "docker-compose.override.yaml", NULL };
-
-static bool add_first(const char *dir, const char *const *names, char ***files)
-{
-	for (; *names; names++) {
-		auto_free char *path =
-			mem_printf("%s/%s", strcmp(dir, "/") == 0 ? "" : dir, *names);
-
-		if (access(path, F_OK) < 0)
-			continue;
-		strv_add(files, steal(&path));
-		return true;
-	}
-	return false;
-}
-
-static struct err *find_files(const char *start, char ***ret)
-{
-	auto_free char *dir = mem_strdup(start);
-
-	for (;;) {
-		if (add_first(dir, main_names, ret)) {
-			add_first(dir, override_names, ret);
-			return NULL;
-		}
-		char *slash = strrchr(dir, '/');
-
-		if (!slash || strcmp(dir, "/") == 0)
-			return err_new(ENOENT,
-				       "no compose.yaml, compose.yml, docker-compose.yml or "
-				       "docker-compose.yaml in %s or above; name one with -f",
-				       start);
-		slash[slash == dir] = '\0';
-	}
-}
 
 /* The files as they are shown, and the project directory. */
 static struct err *choose_files(struct loader *l)
@@ -678,7 +507,7 @@ static struct err *choose_files(struct loader *l)
 	if (o->files && *o->files)
 		p->files = strv_dup(o->files);
 	else
-		TRY(err_wrap(find_files(start, &p->files), "project"));
+		TRY(err_wrap(project_find_files(start, &p->files), "project"));
 	if (o->project_dir || strcmp(p->files[0], "-") == 0) {
 		first = mem_printf("%s/", start);
 	} else {
@@ -726,8 +555,8 @@ static struct err *load(struct loader *l)
 	errors = err_join(errors, check_networks(l));
 	errors = err_join(errors, read_services(l));
 	TRY(errors);
-	TRY(check_project(l));
-	select_services(l);
+	TRY(project_check(&l->owner->p, l->root, l->options->services));
+	project_select(&l->owner->p, l->options->services);
 	for (char **m = l->missing; m && *m; m++)
 		strv_add(&l->owner->p.warnings,
 			 mem_printf("the variable %s is not set; it becomes an empty string", *m));
