@@ -12,7 +12,7 @@
 
 typedef struct err *parse_int_fn(const char *text, int64_t *ret);
 
-static struct err *want(const struct node *n, const char *what)
+struct err *node_want(const struct node *n, const char *what)
 {
 	static const char *const names[] = { "nothing",	 "true or false", "a number", "a number",
 					     "a string", "a list",	  "a mapping" };
@@ -28,7 +28,7 @@ static struct err *at_node(const struct node *n, struct err *take_e)
 }
 
 /* Puts @take_new where *n was. */
-static void become(struct node **n, struct node *take_new)
+void node_become(struct node **n, struct node *take_new)
 {
 	take_new->parent = (*n)->parent;
 	take_new->key = (*n)->key;
@@ -42,7 +42,7 @@ static struct err *norm_str(const struct loader *l, const struct attr *a, struct
 {
 	(void)l;
 	(void)a;
-	return (*n)->type == NODE_STR || (*n)->type == NODE_NULL ? NULL : want(*n, "a string");
+	return (*n)->type == NODE_STR || (*n)->type == NODE_NULL ? NULL : node_want(*n, "a string");
 }
 
 static struct err *norm_text(const struct loader *l, const struct attr *a, struct node **n)
@@ -77,7 +77,7 @@ static struct err *norm_restart(const struct loader *l, const struct attr *a, st
 	int64_t retries;
 
 	if ((*n)->type == NODE_BOOL && strcmp((*n)->text, "false") == 0)
-		become(n, node_scalar(NODE_STR, "no", *n));
+		node_become(n, node_scalar(NODE_STR, "no", *n));
 	TRY(norm_str(l, a, n));
 	if (str_one_of((*n)->text, words))
 		return NULL;
@@ -99,9 +99,9 @@ static struct err *norm_flag(const struct loader *l, const struct attr *a, struc
 	if ((*n)->type == NODE_BOOL)
 		return NULL;
 	if ((*n)->type != NODE_STR)
-		return want(*n, "true or false");
+		return node_want(*n, "true or false");
 	TRY(at_node(*n, scalar_bool((*n)->text, &value)));
-	become(n, node_scalar(NODE_BOOL, value ? "true" : "false", *n));
+	node_become(n, node_scalar(NODE_BOOL, value ? "true" : "false", *n));
 	return NULL;
 }
 
@@ -124,7 +124,7 @@ static struct err *norm_number(struct node *n, const char *what, bool word, pars
 	int64_t value;
 
 	if (n->type == NODE_LIST || n->type == NODE_MAP || n->type == NODE_BOOL)
-		return want(n, what);
+		return node_want(n, what);
 	if (word && n->type != NODE_STR)
 		return node_err(n, "must be a string with a unit, \"%ss\" for seconds", n->text);
 	return at_node(n, parse(n->text, &value));
@@ -140,7 +140,7 @@ static struct err *norm_int(const struct loader *l, const struct attr *a, struct
 	TRY(at_node(*n, parse_int((*n)->text, &value)));
 	auto_free char *text = mem_printf("%lld", (long long)value);
 
-	become(n, node_scalar(NODE_INT, text, *n)); /* "010" is ten, and no JSON */
+	node_become(n, node_scalar(NODE_INT, text, *n)); /* "010" is ten, and no JSON */
 	return NULL;
 }
 
@@ -161,7 +161,7 @@ static struct err *norm_size(const struct loader *l, const struct attr *a, struc
 	TRY(compose_parse_bytes((*n)->text, &value));
 	auto_free char *text = mem_printf("%lld", (long long)value);
 
-	become(n, node_scalar(NODE_STR, text, *n)); /* bytes, as docker compose prints them */
+	node_become(n, node_scalar(NODE_STR, text, *n)); /* bytes, as docker compose prints them */
 	return NULL;
 }
 
@@ -205,13 +205,13 @@ const struct kind kind_time = { "duration (1m30s)", norm_time, NULL, read_time }
 
 /* ---- lists of strings ---- */
 
-static struct err *norm_items(struct node *list)
+struct err *node_scalars(struct node *list)
 {
 	for (size_t i = 0; i < list->n; i++) {
 		if (list->items[i]->type == NODE_INT || list->items[i]->type == NODE_FLOAT)
 			list->items[i]->type = NODE_STR;
 		if (list->items[i]->type != NODE_STR)
-			return want(list->items[i], "a string");
+			return node_want(list->items[i], "a string");
 	}
 	return NULL;
 }
@@ -220,7 +220,7 @@ static struct err *norm_list(const struct loader *l, const struct attr *a, struc
 {
 	(void)l;
 	(void)a;
-	return (*n)->type == NODE_LIST ? norm_items(*n) : want(*n, "a list of strings");
+	return (*n)->type == NODE_LIST ? node_scalars(*n) : node_want(*n, "a list of strings");
 }
 
 static struct err *norm_strv(const struct loader *l, const struct attr *a, struct node **n)
@@ -231,9 +231,10 @@ static struct err *norm_strv(const struct loader *l, const struct attr *a, struc
 		struct node *list = node_new(NODE_LIST, *n);
 
 		node_append(list, node_scalar(NODE_STR, (*n)->text, *n));
-		become(n, list);
+		node_become(n, list);
 	}
-	return (*n)->type == NODE_LIST ? norm_items(*n) : want(*n, "a string or a list of strings");
+	return (*n)->type == NODE_LIST ? node_scalars(*n)
+				       : node_want(*n, "a string or a list of strings");
 }
 
 static struct err *norm_caps(const struct loader *l, const struct attr *a, struct node **n)
@@ -300,7 +301,7 @@ static struct err *norm_words(const struct loader *l, const struct attr *a, stru
 
 	for (char **w = words; w && *w; w++)
 		node_append(list, node_scalar(NODE_STR, *w, *n));
-	become(n, list);
+	node_become(n, list);
 	return NULL;
 }
 
@@ -324,7 +325,7 @@ static struct err *norm_test(const struct loader *l, const struct attr *a, struc
 
 		node_append(list, node_scalar(NODE_STR, "CMD-SHELL", *n));
 		node_append(list, node_scalar(NODE_STR, (*n)->text, *n));
-		become(n, list);
+		node_become(n, list);
 	}
 	TRY(norm_list(l, a, n));
 	if ((*n)->n && !str_one_of((*n)->items[0]->text, kinds))
@@ -341,7 +342,7 @@ const struct kind kind_test = { "string or list", norm_test, NULL, read_words };
 static struct err *add_pair(const struct node *item, const char *separators, struct node *map)
 {
 	if (item->type != NODE_STR)
-		return want(item, "a string KEY=value");
+		return node_want(item, "a string KEY=value");
 	size_t length = strcspn(item->text, separators);
 	auto_free char *key = mem_strndup(item->text, length);
 	bool value = item->text[length] != '\0';
@@ -360,7 +361,7 @@ static struct err *norm_pairs(struct node **n, const char *separators)
 	auto_node struct node *map = node_new(NODE_MAP, *n);
 
 	if ((*n)->type != NODE_LIST && (*n)->type != NODE_MAP)
-		return want(*n, "a mapping or a list of KEY=value");
+		return node_want(*n, "a mapping or a list of KEY=value");
 	for (size_t i = 0; i < (*n)->n; i++) {
 		const struct node *item = (*n)->items[i];
 
@@ -371,12 +372,12 @@ static struct err *norm_pairs(struct node **n, const char *separators)
 		if (!*(*n)->keys[i])
 			return node_err(item, "a variable without a name");
 		if (!node_is_scalar(item))
-			return want(item, "a string");
+			return node_want(item, "a string");
 		node_set(map, (*n)->keys[i],
 			 node_scalar(item->type == NODE_NULL ? NODE_NULL : NODE_STR, item->text,
 				     item));
 	}
-	become(n, steal(&map));
+	node_become(n, steal(&map));
 	return NULL;
 }
 
@@ -414,7 +415,7 @@ static struct err *norm_hosts(const struct loader *l, const struct attr *a, stru
 	(void)l;
 	(void)a;
 	if ((*n)->type != NODE_LIST && (*n)->type != NODE_MAP)
-		return want(*n, "a mapping or a list of HOST=ADDRESS");
+		return node_want(*n, "a mapping or a list of HOST=ADDRESS");
 	for (size_t i = 0; i < (*n)->n; i++) {
 		const struct node *item = (*n)->items[i];
 
@@ -422,7 +423,7 @@ static struct err *norm_hosts(const struct loader *l, const struct attr *a, stru
 			const struct node *one = item->type == NODE_LIST ? item->items[k] : item;
 
 			if (one->type != NODE_STR)
-				return want(one, "a string");
+				return node_want(one, "a string");
 			size_t length =
 				strcspn(one->text, one->text[strcspn(one->text, "=")] ? "=" : ":");
 
@@ -443,7 +444,7 @@ static struct err *norm_hosts(const struct loader *l, const struct attr *a, stru
 			node_append(list, node_scalar(NODE_STR, text, one));
 		}
 	}
-	become(n, steal(&list));
+	node_become(n, steal(&list));
 	return NULL;
 }
 
@@ -453,7 +454,7 @@ const struct kind kind_hosts = { "mapping, or list of HOST=ADDRESS", norm_hosts,
 /* ---- members by a table ---- */
 
 /* The text of a member that says something, or NULL. */
-static const char *member(const struct node *map, const char *key)
+const char *node_member(const struct node *map, const char *key)
 {
 	const struct node *n = node_get(map, key);
 
@@ -463,8 +464,9 @@ static const char *member(const struct node *map, const char *key)
 static struct err *norm_table(const struct loader *l, const struct attr *a, struct node **n)
 {
 	if ((*n)->type == NODE_NULL)
-		become(n, node_new(NODE_MAP, *n));
-	return (*n)->type == NODE_MAP ? attr_normalise(l, a->table, *n) : want(*n, "a mapping");
+		node_become(n, node_new(NODE_MAP, *n));
+	return (*n)->type == NODE_MAP ? attr_normalise(l, a->table, *n)
+				      : node_want(*n, "a mapping");
 }
 
 static struct err *read_table(struct loader *l, const struct attr *a, const struct node *n,
@@ -497,13 +499,13 @@ static struct err *norm_envfile(const struct loader *l, const struct attr *a, st
 		TRY(norm_table(l, a, last));
 		struct node *path = node_get(*last, "path");
 
-		if (!member(*last, "path"))
+		if (!node_member(*last, "path"))
 			return node_err(*last, "the path is missing");
 		auto_free char *absolute = load_path(l, path->text);
 
 		node_set(*last, "path", node_scalar(NODE_STR, absolute, path));
 	}
-	become(n, steal(&list));
+	node_become(n, steal(&list));
 	return NULL;
 }
 
@@ -529,7 +531,7 @@ static struct err *norm_names(const struct loader *l, const struct attr *a, stru
 	TRY(norm_list(l, a, n));
 	for (size_t i = 0; i < (*n)->n; i++)
 		node_set(map, (*n)->items[i]->text, node_scalar(NODE_NULL, "", (*n)->items[i]));
-	become(n, steal(&map));
+	node_become(n, steal(&map));
 	return NULL;
 }
 
@@ -547,255 +549,4 @@ static struct err *read_names(struct loader *l, const struct attr *a, const stru
 
 const struct kind kind_names = { "list, or mapping of names", norm_names, NULL, read_names };
 
-/* ---- ports and volumes ---- */
-
-static struct err *norm_ports(const struct loader *l, const struct attr *a, struct node **n)
-{
-	auto_node struct node *list = node_new(NODE_LIST, *n);
-
-	if ((*n)->type != NODE_LIST)
-		return want(*n, "a list");
-	for (size_t i = 0; i < (*n)->n; i++) {
-		const struct node *item = (*n)->items[i];
-
-		if (item->type == NODE_MAP) {
-			node_append(list, node_copy(item));
-			TRY(attr_normalise(l, a->table, list->items[list->n - 1]));
-			TRY(short_complete_port(list->items[list->n - 1]));
-		} else if (item->type == NODE_STR || item->type == NODE_INT) {
-			size_t before = list->n;
-
-			TRY(short_port(item, list));
-			l->owner->n_ports += list->n - before;
-			if (l->owner->n_ports > PORTS_MAX)
-				return node_err(item, "more than %d ports", PORTS_MAX);
-		} else {
-			return want(item, "a port: \"8080:80\" or a mapping with a target");
-		}
-	}
-	become(n, steal(&list));
-	return NULL;
-}
-
-static char *identity_port(const struct node *item)
-{
-	const char *ip = member(item, "host_ip"), *published = member(item, "published");
-
-	return mem_printf("%s:%s:%s/%s", ip ? ip : "", published ? published : "",
-			  member(item, "target"), member(item, "protocol"));
-}
-
-static struct err *read_ports(struct loader *l, const struct attr *a, const struct node *n,
-			      void *field)
-{
-	struct compose_ports *ports = field;
-
-	ports->items = keep_alloc(l, n->n * sizeof(*ports->items));
-	for (size_t i = 0; i < n->n; i++) {
-		struct compose_port *p = &ports->items[ports->n++];
-		struct compose_int target = { 0 };
-
-		TRY(attr_read(l, a->table, n->items[i], p));
-		keep_place(l, n->items[i], &p->place);
-		TRY(read_int(l, a, node_get(n->items[i], "target"), &target));
-		p->target = target.value;
-	}
-	return NULL;
-}
-
-const struct kind kind_ports = { "list of \"[[IP:]HOST:]CONTAINER[/PROTOCOL]\" or mappings",
-				 norm_ports, identity_port, read_ports };
-
-static struct err *long_mount(const struct loader *l, struct node *item)
-{
-	const char *type = member(item, "type"), *source = member(item, "source");
-	const struct node *at = node_get(item, "type");
-
-	if (!type || !str_one_of(type, (const char *const[]) { "bind", "volume", "tmpfs", NULL }))
-		return node_err(at ? at : item, "the type must be bind, volume or tmpfs");
-	if (!member(item, "target"))
-		return node_err(item, "the target (the path in the container) is missing");
-	if (strcmp(type, "bind") != 0)
-		return NULL;
-	if (!source)
-		return node_err(item, "a bind mount needs a source");
-	auto_free char *path = load_path(l, source);
-
-	node_set(item, "source", node_scalar(NODE_STR, path, node_get(item, "source")));
-	return NULL;
-}
-
-static struct err *clean_target(const struct loader *l, struct node *item)
-{
-	const struct node *target = node_get(item, "target");
-
-	if (*target->text != '/')
-		return node_err(target, "the target '%s' must be an absolute path", target->text);
-	auto_free char *clean = load_path(l, target->text);
-
-	if (strcmp(clean, "/") == 0)
-		return node_err(target, "the root of the container cannot be a mount target");
-	node_set(item, "target", node_scalar(NODE_STR, clean, target));
-	return NULL;
-}
-
-static struct err *norm_mounts(const struct loader *l, const struct attr *a, struct node **n)
-{
-	auto_node struct node *list = node_new(NODE_LIST, *n);
-
-	if ((*n)->type != NODE_LIST)
-		return want(*n, "a list");
-	for (size_t i = 0; i < (*n)->n; i++) {
-		struct node *item = (*n)->items[i], *v = NULL;
-
-		if (item->type == NODE_STR) {
-			TRY(short_volume(l, item, &v));
-			node_append(list, v);
-		} else if (item->type == NODE_MAP) {
-			node_append(list, node_copy(item));
-			v = list->items[list->n - 1];
-			TRY(attr_normalise(l, a->table, v));
-			TRY(long_mount(l, v));
-		} else {
-			return want(item, "a volume: \"SOURCE:TARGET\" or a mapping");
-		}
-		TRY(clean_target(l, v));
-	}
-	become(n, steal(&list));
-	return NULL;
-}
-
-static char *identity_target(const struct node *item)
-{
-	return mem_strdup(member(item, "target"));
-}
-
-static struct err *read_mounts(struct loader *l, const struct attr *a, const struct node *n,
-			       void *field)
-{
-	struct compose_mounts *mounts = field;
-
-	mounts->items = keep_alloc(l, n->n * sizeof(*mounts->items));
-	for (size_t i = 0; i < n->n; i++) {
-		struct compose_mount *m = &mounts->items[mounts->n++];
-		const char *type = member(n->items[i], "type");
-
-		m->create_host_path = true;
-		m->type = strcmp(type, "bind") == 0    ? COMPOSE_BIND
-			  : strcmp(type, "tmpfs") == 0 ? COMPOSE_TMPFS
-						       : COMPOSE_VOLUME;
-		keep_place(l, n->items[i], &m->place);
-		TRY(attr_read(l, a->table, n->items[i], m));
-	}
-	return NULL;
-}
-
-const struct kind kind_mounts = { "list of \"[SOURCE:]TARGET[:OPTIONS]\" or mappings", norm_mounts,
-				  identity_target, read_mounts };
-
-/* ---- depends_on and ulimits ---- */
-
-static const char *const conditions[] = { "service_started", "service_healthy",
-					  "service_completed_successfully", NULL };
-
-static struct err *norm_depend(const struct loader *l, const struct attr *a, struct node **n)
-{
-	const struct node *condition;
-
-	TRY(norm_table(l, a, n));
-	condition = node_get(*n, "condition");
-	if (!condition)
-		return node_err(*n, "the condition is missing");
-	if (!str_one_of(condition->text, conditions))
-		return node_err(condition, "'%s' is not a condition; there are %s, %s and %s",
-				condition->text, conditions[0], conditions[1], conditions[2]);
-	if (!member(*n, "required"))
-		node_set(*n, "required", node_scalar(NODE_BOOL, "true", *n));
-	return NULL;
-}
-
-static struct err *norm_depends(const struct loader *l, const struct attr *a, struct node **n)
-{
-	if ((*n)->type == NODE_LIST) {
-		auto_node struct node *map = node_new(NODE_MAP, *n);
-
-		TRY(norm_items(*n));
-		for (size_t i = 0; i < (*n)->n; i++) {
-			struct node *d = node_new(NODE_MAP, (*n)->items[i]);
-
-			node_set(d, "condition", node_scalar(NODE_STR, conditions[0], d));
-			node_set(map, (*n)->items[i]->text, d);
-		}
-		become(n, steal(&map));
-	}
-	if ((*n)->type != NODE_MAP)
-		return want(*n, "a list or a mapping of services");
-	for (size_t i = 0; i < (*n)->n; i++)
-		TRY(norm_depend(l, a, &(*n)->items[i]));
-	return NULL;
-}
-
-static struct err *read_depends(struct loader *l, const struct attr *a, const struct node *n,
-				void *field)
-{
-	struct compose_depends *depends = field;
-
-	(void)a;
-	depends->items = keep_alloc(l, n->n * sizeof(*depends->items));
-	for (size_t i = 0; i < n->n; i++) {
-		struct compose_depend *d = &depends->items[depends->n++];
-		const char *condition = member(n->items[i], "condition");
-
-		keep_place(l, n->items[i], &d->place);
-		d->service = n->keys[i];
-		while (strcmp(condition, conditions[d->condition]) != 0)
-			d->condition++;
-		d->restart = str_eq(member(n->items[i], "restart"), "true");
-		d->required = str_eq(member(n->items[i], "required"), "true");
-	}
-	return NULL;
-}
-
-const struct kind kind_depends = { "list, or mapping of services to conditions", norm_depends, NULL,
-				   read_depends };
-
-static struct err *norm_ulimits(const struct loader *l, const struct attr *a, struct node **n)
-{
-	if ((*n)->type != NODE_MAP)
-		return want(*n, "a mapping");
-	for (size_t i = 0; i < (*n)->n; i++) {
-		struct node **item = &(*n)->items[i];
-
-		if ((*item)->type == NODE_STR)
-			TRY(norm_int(l, a, item));
-		if ((*item)->type == NODE_INT)
-			continue;
-		TRY(norm_table(l, a, item));
-		if (!node_get(*item, "soft") || !node_get(*item, "hard"))
-			return node_err(*item, "both soft and hard are needed");
-	}
-	return NULL;
-}
-
-static struct err *read_ulimits(struct loader *l, const struct attr *a, const struct node *n,
-				void *field)
-{
-	struct compose_ulimits *limits = field;
-
-	limits->items = keep_alloc(l, n->n * sizeof(*limits->items));
-	for (size_t i = 0; i < n->n; i++) {
-		const struct node *item = n->items[i];
-		bool both = item->type == NODE_MAP;
-		struct compose_int soft = { 0 }, hard = { 0 };
-
-		TRY(read_int(l, a, both ? node_get(item, "soft") : item, &soft));
-		TRY(read_int(l, a, both ? node_get(item, "hard") : item, &hard));
-		limits->items[limits->n++] =
-			(struct compose_ulimit) { n->keys[i], soft.value, hard.value };
-	}
-	return NULL;
-}
-
-const struct kind kind_ulimits = { "mapping of names to a number or {soft, hard}", norm_ulimits,
-				   NULL, read_ulimits };
 const struct kind kind_any = { "anything", NULL, NULL, NULL };

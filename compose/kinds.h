@@ -37,3 +37,14 @@ extern const struct kind kind_table, kind_ulimits, kind_test, kind_signal, kind_
 	 0 * sizeof(char[__builtin_types_compatible_p(__typeof__(((struct s *)0)->f), TYPE_##k) \
 				 ? 1                                                            \
 				 : -1]))
+
+/* ---- what kinds are made of: kind.c ---- */
+
+/* "must be @what, not ...". */
+struct err *node_want(const struct node *n, const char *what) must_check never_null;
+/* Puts @take_new where *n was. */
+void node_become(struct node **n, struct node *take_new);
+/* The text of a member that says something, or NULL; the map's. */
+const char *node_member(const struct node *map, const char *key);
+/* Fails where an item of @list is no string or number; makes strings of all of them. */
+struct err *node_scalars(struct node *list) must_check;
