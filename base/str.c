@@ -174,3 +174,27 @@ void env_set(char ***env, const char *assignment)
 	}
 	strv_add(env, mem_strdup(assignment));
 }
+
+char *str_clean_path(const char *path)
+{
+	char *clean = mem_alloc(strlen(path) + 2);
+	size_t n = 0;
+
+	while (*path) {
+		size_t len = strcspn(path, "/");
+
+		if (len == 2 && path[0] == '.' && path[1] == '.') {
+			while (n && clean[--n] != '/')
+				;
+		} else if (len && !(len == 1 && *path == '.')) {
+			clean[n++] = '/';
+			memcpy(clean + n, path, len);
+			n += len;
+		}
+		path += len + (path[len] == '/');
+	}
+	if (n == 0)
+		clean[n++] = '/';
+	clean[n] = '\0';
+	return clean;
+}

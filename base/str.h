@@ -17,6 +17,9 @@ bool str_one_of(const char *s, const char *const *list); /* @list ends with NULL
 /* A decimal number in [@min, @max] and nothing else. */
 struct err *str_number(const char *s, int64_t min, int64_t max, int64_t *ret) must_check;
 
+/* @path from the root: "/a/c" for "a//./b/../c". ".." stops at the root. Nothing is looked at. */
+char *str_clean_path(const char *path) must_check;
+
 /* FNV-1a: for spreading, never for trust. */
 uint64_t str_hash(const void *data, size_t len);
 

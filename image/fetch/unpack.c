@@ -70,22 +70,9 @@ static char *clean(const char *path)
 {
 	if (strlen(path) > PATH_LIMIT)
 		return NULL;
-	auto_strv char **parts = str_split(path, "/");
-	auto_strv char **kept = NULL;
+	auto_free char *whole = str_clean_path(path); /* ".." stops at the root, as chroot has it */
 
-	for (char **p = parts; p && *p; p++) {
-		size_t n = strv_len(kept);
-
-		if (strcmp(*p, ".") == 0)
-			continue;
-		if (strcmp(*p, "..") != 0) {
-			strv_add(&kept, mem_strdup(*p));
-		} else if (n) {		   /* ".." stops at the root, as chroot has it */
-			free(kept[n - 1]); /* NOLINT: n is 0 when kept is NULL */
-			kept[n - 1] = NULL;
-		}
-	}
-	return strv_join(kept, "/");
+	return mem_strdup(whole + 1);
 }
 
 /* A path that is kept until the end. */
