@@ -26,7 +26,7 @@ folders := base compose image netns cgroupfs runtime pod
 # in _archives are linked into the program: each shared object costs 50 to 100 us
 # of every start. SHARED=1 links them as shared objects too.
 slipway_dir        := cli
-slipway_archives   := libnftnl libseccomp libcap yaml-0.1 jansson libevent_core
+slipway_archives   := libnftnl libseccomp libcap yaml-0.1 jansson libevent_core libmd
 slipway_pkgs       := libmnl smartcols
 slipway-oci_dir    := runtime/oci
 slipway-oci_archives := libseccomp libcap jansson

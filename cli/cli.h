@@ -35,7 +35,8 @@ void opt_help(const struct opt *table, FILE *out);
 struct cli {
 	char **files, **profiles, **env_files; /* global options */
 	const char *name, *project_dir, *progress, *log_level, *log_format;
-	bool debug;
+	bool debug, all_resources;
+	struct compose_options leave; /* what 'config' leaves out */
 	uint64_t inherited; /* bit n: descriptor n was open when we began, and is somebody's */
 	struct pod_host *host;
 	struct compose_project *project;

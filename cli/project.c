@@ -16,32 +16,20 @@ struct err *cli_host(struct cli *c)
 	return pod_collect(c->host);
 }
 
-static char **split_env(const char *name, const char *separators)
-{
-	const char *value = getenv(name);
-
-	return value && *value ? str_split(value, separators) : NULL;
-}
-
 struct err *cli_project(struct cli *c, char *const *services, bool warn)
 {
-	const char *separator = getenv("COMPOSE_PATH_SEPARATOR");
-
 	if (c->project)
 		return NULL;
-	if (!c->files)
-		c->files = split_env("COMPOSE_FILE", separator && *separator ? separator : ":");
-	if (!c->profiles)
-		c->profiles = split_env("COMPOSE_PROFILES", ",");
-	if (!c->env_files)
-		c->env_files = split_env("COMPOSE_ENV_FILES", ",");
-	struct compose_options o = { .files = c->files,
-				     .project_dir = c->project_dir,
-				     .name = c->name,
-				     .env_files = c->env_files,
-				     .profiles = c->profiles,
-				     .environ = environ,
-				     .services = services };
+	struct compose_options o = c->leave;
+
+	o.files = c->files;
+	o.project_dir = c->project_dir;
+	o.name = c->name;
+	o.env_files = c->env_files;
+	o.profiles = c->profiles;
+	o.environ = environ;
+	o.services = services;
+	o.all_resources = c->all_resources;
 
 	TRY(compose_load(&o, &c->project));
 	for (char **w = c->project->warnings; warn && w && *w; w++)

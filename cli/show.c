@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/show.c - config, plan, pull, gc, check, doctor and version. */
+/* cli/show.c - plan, pull, gc, check, doctor and version. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,88 +11,6 @@
 #include "cli/cli.h"
 
 enum { LEAK_WAIT = 1500 /* milliseconds */ };
-
-/* ---- config ---- */
-
-struct config_values {
-	const char *format, *output;
-	bool quiet, services, volumes, images, profiles, reference;
-};
-#define V(f) offsetof(struct config_values, f)
-const struct opt config_options[] = {
-	{ 0, "format", OPT_TEXT, "FORMAT", V(format), "yaml or json" },
-	{ 'q', "quiet", OPT_FLAG, NULL, V(quiet), "only check" },
-	{ 'o', "output", OPT_TEXT, "FILE", V(output), "write to a file" },
-	{ 0, "services", OPT_FLAG, NULL, V(services), "names of the services" },
-	{ 0, "volumes", OPT_FLAG, NULL, V(volumes), "names of the volumes" },
-	{ 0, "images", OPT_FLAG, NULL, V(images), "references of the images" },
-	{ 0, "profiles", OPT_FLAG, NULL, V(profiles), "names of the profiles" },
-	{ 0, "reference", OPT_FLAG, NULL, V(reference),
-	  "the attributes slipway knows, as Markdown" },
-	{ 0 },
-};
-#undef V
-
-static int by_text(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void print_profiles(const struct compose_project *p, FILE *out)
-{
-	auto_strv char **all = NULL;
-
-	for (size_t i = 0; i < p->n_services; i++)
-		for (char **n = p->services[i].profiles; n && *n; n++)
-			if (!strv_has(all, *n))
-				strv_add(&all, mem_strdup(*n));
-	if (all)
-		qsort(all, strv_len(all), sizeof(*all), by_text);
-	for (char **n = all; n && *n; n++)
-		fprintf(out, "%s\n", *n);
-}
-
-static struct err *print_config(const struct compose_project *p, const struct config_values *v,
-				enum compose_format format, FILE *out)
-{
-	bool names = v->services || v->volumes || v->images || v->profiles;
-
-	for (size_t i = 0; v->services && i < p->n_services; i++)
-		fprintf(out, "%s\n", p->services[i].name);
-	for (size_t i = 0; v->volumes && i < p->n_volumes; i++)
-		fprintf(out, "%s\n", p->volumes[i].key);
-	for (size_t i = 0; v->images && i < p->n_services; i++)
-		fprintf(out, "%s\n", p->services[i].image);
-	if (v->profiles)
-		print_profiles(p, out);
-	return names || v->quiet ? NULL : compose_print(p, format, out);
-}
-
-struct err *cmd_config(struct cli *c, const void *values, char **operands, int *ret_code)
-{
-	const struct config_values *v = values;
-	bool json = str_eq(v->format, "json");
-
-	(void)ret_code;
-	if (v->reference) {
-		compose_print_reference(stdout);
-		return NULL;
-	}
-	if (v->format && !json && strcmp(v->format, "yaml") != 0)
-		return err_new(EINVAL, "--format: '%s' is not yaml or json", v->format);
-	if (v->profiles && !c->profiles) /* which there are does not depend on which are on */
-		strv_add(&c->profiles, mem_strdup("*"));
-	TRY(cli_project(c, operands, true));
-	FILE *out = v->output ? fopen(v->output, "we") : stdout;
-
-	if (!out)
-		return err_errno("write %s", v->output);
-	struct err *e = print_config(c->project, v, json ? COMPOSE_JSON : COMPOSE_YAML, out);
-
-	if (v->output && fclose(out) != 0 && !e)
-		e = err_errno("write %s", v->output);
-	return e;
-}
 
 /* ---- plan ---- */
 
@@ -195,6 +113,19 @@ const struct opt check_options[] = {
 	{ 0 },
 };
 
+/* Whether the project could be a pod; needs no images and changes nothing. */
+static struct err *check_project(struct cli *c, char **operands)
+{
+	auto_strv char **warnings = NULL;
+
+	TRY(cli_project(c, operands, true));
+	struct err *e = pod_lint(c->project, &warnings);
+
+	for (char **w = warnings; w && *w; w++)
+		log_warn("%s", *w);
+	return e;
+}
+
 struct err *cmd_check(struct cli *c, const void *values, char **operands, int *ret_code)
 {
 	const struct check_values *v = values;
@@ -202,9 +133,9 @@ struct err *cmd_check(struct cli *c, const void *values, char **operands, int *r
 	enum list_format format = LIST_TABLE;
 
 	(void)operands;
-	if (!v->leaks)
-		return err_new(EINVAL, "check: say what to look for; there is --leaks");
 	TRY(list_format_parse(v->format, &format));
+	if (!v->leaks)
+		return check_project(c, operands);
 	TRY(cli_host(c));
 	TRY(pod_leaks(c->host, LEAK_WAIT, &leaks));
 	if (format == LIST_JSON) {

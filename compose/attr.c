@@ -73,20 +73,96 @@ static struct err *unknown(const struct attr *table, const struct node *at, cons
 			near ? near : "", near ? "'?" : "");
 }
 
+static bool is_list_of(const struct attr *a, const struct node *n, enum merge merge)
+{
+	return a->merge == merge && n->type == NODE_LIST && a->kind->identity;
+}
+
+/* Equal entries of a list become one, in the place of the first. */
+static struct err *join_equal(const struct attr *a, struct node *list)
+{
+	auto_node struct node *seen = node_new(NODE_MAP, NULL);
+	size_t n = 0;
+
+	for (size_t i = 0; i < list->n; i++) {
+		struct node *item = steal(&list->items[i]);
+		auto_free char *identity = a->kind->identity(item);
+		const struct node *known = node_get(seen, identity);
+
+		if (known && a->merge == BY_ID) {
+			TRY(attr_merge(a->table, list->items[strtoul(known->text, NULL, 10)],
+				       item));
+			continue;
+		}
+		if (known) {
+			node_replace_item(list, strtoul(known->text, NULL, 10), item);
+			continue;
+		}
+		auto_free char *place = mem_printf("%zu", n);
+
+		node_set(seen, identity, node_scalar(NODE_INT, place, NULL));
+		list->items[n++] = item;
+	}
+	list->n = n;
+	return NULL;
+}
+
+/* Whether somebody else will fill a variable in here. */
+static bool has_variable(const struct node *n)
+{
+	bool found = n->type == NODE_STR && strchr(n->text, '$');
+
+	for (size_t i = 0; i < n->n && !found; i++)
+		found = has_variable(n->items[i]);
+	return found;
+}
+
+static struct err *normalise_value(const struct loader *l, const struct attr *a,
+				   struct node **value)
+{
+	if ((*value)->type == NODE_NULL)
+		return a->kind->null ? NULL : node_err(*value, "must not be empty; leave it out");
+	if (a->kind->widen)
+		a->kind->widen(a, value);
+	if (a->kind->normalise)
+		TRY(a->kind->normalise(l, a, value));
+	if (is_list_of(a, *value, UNIQUE) || is_list_of(a, *value, BY_ID))
+		TRY(join_equal(a, *value));
+	return NULL;
+}
+
+/* What makes no sense before its variables have values stays as it is written. */
+static struct err *normalise_open(const struct loader *l, const struct attr *a, struct node **value)
+{
+	struct node *try = node_copy(*value);
+	struct err *e = normalise_value(l, a, &try);
+
+	if (e)
+		node_free(try);
+	else
+		kind_become(value, try);
+	err_ignore(e);
+	return NULL;
+}
+
+/* An error is given once, also when further files are merged over it. */
 static struct err *normalise_one(const struct loader *l, const struct attr *table, struct node *map,
 				 size_t i)
 {
 	const struct attr *a = lookup(table, map->keys[i]);
-	struct node **value = &map->items[i];
+	struct err *e;
 
-	if (!a)
-		return unknown(table, *value, map->keys[i]);
-	if (a->support == REFUSED)
-		return node_err(*value, "not supported: %s", a->doc);
-	/* nothing written is nothing said; only a command can be taken back */
-	if ((*value)->type == NODE_NULL && a->kind != &kind_table)
+	if (map->items[i]->broken)
 		return NULL;
-	return a->kind->normalise ? a->kind->normalise(l, a, value) : NULL;
+	if (!a)
+		e = unknown(table, map->items[i], map->keys[i]);
+	else if (l->options->no_interpolate && !a->kind->map && has_variable(map->items[i]))
+		e = normalise_open(l, a, &map->items[i]);
+	else
+		e = normalise_value(l, a, &map->items[i]);
+	if (e && (!a || !a->kind->map))
+		map->items[i]->broken = true;
+	return e;
 }
 
 struct err *attr_normalise(const struct loader *l, const struct attr *table, struct node *map)
@@ -101,85 +177,160 @@ struct err *attr_normalise(const struct loader *l, const struct attr *table, str
 	return errors;
 }
 
-/* Where @item belongs: the place of its equal, or @next, which is remembered in @seen. */
-static size_t position(struct node *seen, const struct attr *a, const struct node *item,
-		       size_t next)
+/* ---- merging ---- */
+
+/* What describes the member @key of a value that @a describes; NULL: nothing does. */
+static const struct attr *member_attr(const struct attr *a, const char *key, struct attr *room)
 {
-	if (a->merge != UNIQUE)
-		return next;
-	auto_free char *identity = a->kind->identity(item);
-	const struct node *known = node_get(seen, identity);
-
-	if (known)
-		return strtoul(known->text, NULL, 10);
-	auto_free char *text = mem_printf("%zu", next);
-
-	node_set(seen, identity, node_scalar(NODE_INT, text, NULL));
-	return next;
+	if (!a || !a->table)
+		return NULL;
+	if (!a->kind->map)
+		return lookup(a->table, key);
+	*room = (struct attr) { key, &kind_table, DEEP, FULL, SIZE_MAX, a->table, 0, NULL, NULL };
+	return room;
 }
 
-static void merge_list(const struct attr *a, struct node *base, struct node *over)
+static struct err *merge_value(const struct attr *a, struct node *base, struct node *take_new);
+
+static struct err *merge_members(const struct attr *a, struct node *base, struct node *over)
 {
-	auto_node struct node *seen = node_new(NODE_MAP, NULL);
+	struct err *errors = NULL;
+	struct attr room;
 
-	for (size_t i = 0; i < base->n; i++)
-		(void)position(seen, a, base->items[i], i);
-	for (size_t k = 0; k < over->n; k++) {
-		struct node *item = steal(&over->items[k]);
-		size_t i = position(seen, a, item, base->n);
+	for (size_t i = 0; i < over->n; i++) {
+		struct node *value = steal(&over->items[i]);
 
-		if (i < base->n)
-			node_replace_item(base, i, item);
+		value->key = over->keys[i];
+		if (a && a->merge == BY_KEY)
+			node_set(base, over->keys[i], value);
 		else
-			node_append(base, item);
+			errors = err_join(errors, merge_value(member_attr(a, over->keys[i], &room),
+							      base, value));
 	}
+	return errors;
 }
 
-static void merge_map(struct node *base, struct node *over)
+static void append_all(struct node *list, struct node *over)
 {
 	for (size_t i = 0; i < over->n; i++)
-		node_set(base, over->keys[i], steal(&over->items[i]));
+		node_append(list, steal(&over->items[i]));
 }
 
-static struct err *merge_one(const struct attr *a, struct node *base, struct node *take_new)
+static bool same_driver(const struct node *old, const struct node *new)
+{
+	const struct node *a = node_get(old, "driver"), *b = node_get(new, "driver");
+
+	return !a || !b || str_eq(a->text, b->text);
+}
+
+/* Joins @take_new with the value that @base has for its key. */
+static struct err *merge_value(const struct attr *a, struct node *base, struct node *take_new)
 {
 	auto_node struct node *new = take_new;
 	struct node *old = node_get(base, new->key);
+	bool joins = old && old->type != NODE_NULL;
 
-	if (new->type == NODE_NULL && (!a || a->kind != &kind_words))
-		return NULL;
-	if (!a || a->merge == REPLACE) {
-		node_set(base, new->key, new);
-		new = NULL;
-		return NULL;
+	if (a && a->kind->widen) {
+		a->kind->widen(a, &new);
+		if (joins)
+			a->kind->widen(a, node_slot(base, new->key));
+		old = node_get(base, new->key);
 	}
-	if (!old) { /* joined with an empty one: the entries of one file may be equal, too */
-		old = node_new(new->type, new);
-		node_set(base, new->key, old);
+	if (old && new->type == NODE_NULL && !(a && a->kind == &kind_words))
+		return NULL;
+	if (joins && a && a->merge == REPLACE)
+		joins = false;
+	if (joins && a && a->merge == BY_DRIVER && new->type == NODE_MAP)
+		joins = same_driver(old, new);
+	if (!joins || (node_is_scalar(old) && node_is_scalar(new))) {
+		const char *key = new->key;
+
+		node_set(base, key, steal(&new));
+		return NULL;
 	}
 	if (old->type != new->type)
-		return node_err(new, "has another form in %s:%u", old->file, old->line);
-	if (a->merge == BY_TABLE)
-		return attr_merge(a->table, old, steal(&new));
-	if (new->type == NODE_LIST)
-		merge_list(a, old, new);
-	else
-		merge_map(old, new);
+		return node_err(new, "cannot override what has another form in %s:%u",
+				old->source->name, old->line);
+	if (new->type == NODE_MAP)
+		return merge_members(a, old, new);
+	append_all(old, new);
 	return NULL;
 }
 
 struct err *attr_merge(const struct attr *table, struct node *base, struct node *take_over)
 {
 	auto_node struct node *over = take_over;
+	const struct attr whole = { .kind = &kind_table, .merge = DEEP, .table = table };
 
-	for (size_t i = 0; i < over->n; i++) {
-		auto_free char *key = mem_strdup(over->keys[i]);
-		struct node *value = steal(&over->items[i]);
+	return merge_members(&whole, base, over);
+}
 
-		value->key = key;
-		TRY(merge_one(lookup(table, key), base, value));
+/* ---- what says nothing ---- */
+
+static bool is_zero(const struct kind *k, const struct node *n)
+{
+	if (!k->zero)
+		return false;
+	return node_is_scalar(n) ? n->type == NODE_NULL || strcmp(n->text, k->zero) == 0
+				 : n->n == 0;
+}
+
+static void prune_value(const struct attr *a, struct node *n, bool extensions)
+{
+	bool each = a->kind->map || n->type == NODE_LIST;
+
+	if (!each && n->type == NODE_MAP)
+		attr_prune(a->table, n, extensions);
+	for (size_t i = 0; each && i < n->n; i++)
+		if (n->items[i]->type == NODE_MAP)
+			attr_prune(a->table, n->items[i], extensions);
+}
+
+void attr_prune(const struct attr *table, struct node *map, bool extensions)
+{
+	for (size_t i = map->n; i > 0; i--) {
+		struct node *n = map->items[i - 1];
+		const struct attr *a = lookup(table, map->keys[i - 1]);
+
+		if (a && a->table)
+			prune_value(a, n, extensions);
+		bool extension = is_extension(map->keys[i - 1]) && table != project_attrs;
+
+		if ((a && is_zero(a->kind, n)) || (extensions && extension))
+			node_remove_item(map, i - 1);
 	}
-	return NULL;
+}
+
+/* ---- into the model ---- */
+
+/* Nothing more than what everything is without it. */
+static bool is_empty(const struct node *n)
+{
+	switch (n->type) {
+	case NODE_NULL:
+		return true;
+	case NODE_LIST:
+	case NODE_MAP:
+		return n->n == 0;
+	case NODE_BOOL:
+		return strcmp(n->text, "false") == 0;
+	default:
+		return !*n->text;
+	}
+}
+
+static void note(struct loader *l, const struct attr *a, const struct node *n)
+{
+	struct compose_notes *notes = l->service ? &l->service->notes : &l->owner->p.notes;
+	/* few have any: a list that grows by one is good enough */
+	struct compose_note *items = keep_alloc(l, (notes->n + 1) * sizeof(*items));
+
+	if (notes->n)
+		memcpy(items, notes->items, notes->n * sizeof(*items));
+	notes->items = items;
+	keep_place(l, n, &items[notes->n].place);
+	items[notes->n].refused = a->support == REFUSED;
+	items[notes->n++].why = a->doc;
 }
 
 struct err *attr_read(struct loader *l, const struct attr *table, const struct node *map,
@@ -187,34 +338,70 @@ struct err *attr_read(struct loader *l, const struct attr *table, const struct n
 {
 	struct err *errors = NULL;
 
-	for (size_t i = 0; i < map->n; i++) {
+	for (size_t i = 0; map->type == NODE_MAP && i < map->n; i++) {
 		const struct attr *a = lookup(table, map->keys[i]);
 		const struct node *value = map->items[i];
 
-		if (!a || value->type == NODE_NULL)
+		if (!a || (value->type == NODE_NULL && !a->kind->null))
 			continue;
-		if (a->support == IGNORED)
-			keep_warning(l, value, "ignored: %s", a->doc);
-		else if (a->kind->read && a->offset != (size_t)-1)
+		bool outermost = !l->noted && a->support >= IGNORED && !is_empty(value);
+
+		if (outermost)
+			note(l, a, value);
+		l->noted |= outermost;
+		if (a->kind->read && a->offset != SIZE_MAX)
 			errors = err_join(errors,
 					  a->kind->read(l, a, value, (char *)object + a->offset));
+		l->noted &= !outermost;
 	}
 	return errors;
 }
 
-void attr_print_reference(const struct attr *table, FILE *out)
-{
-	static const char *const support[] = { "yes", "partly", "ignored", "refused" };
-	static const char *const merge[] = { "replaced", "appended", "appended, unique",
-					     "joined by key", "joined" };
+/* ---- the reference ---- */
 
+static void print_table(const char *title, const struct attr *table, FILE *out)
+{
+	static const char *const support[] = { "yes", "with limits", "ignored", "refused" };
+	static const char *const merge[] = {
+		"replaced",	 "appended", "appended, equal ones once",	"by key, replaced",
+		"by id, joined", "joined",   "joined if the driver is the same"
+	};
+
+	fprintf(out, "\n## %s\n\n", title);
 	fputs("| attribute | value | supported | in a later file | |\n|---|---|---|---|---|\n",
 	      out);
-	for (; table->name; table++) {
-		bool refused = table->support == REFUSED;
+	for (const struct attr *a = table; a->name; a++) {
+		bool choice = a->choices != NULL;
+		auto_strv char **words = choice ? str_split(a->choices, "|") : NULL;
+		auto_free char *choices = choice ? strv_join(words, ", ") : NULL;
 
-		fprintf(out, "| `%s` | %s | %s | %s | %s |\n", table->name,
-			refused ? "" : table->kind->label, support[table->support],
-			refused ? "" : merge[table->merge], table->doc);
+		fprintf(out, "| `%s` | %s | %s | %s | %s |\n", a->name,
+			choice ? choices : a->kind->label, support[a->support], merge[a->merge],
+			a->doc);
 	}
+}
+
+/* Whether @table was printed before the row @last of @parent. */
+static void print_below(const char *title, const struct attr *table, FILE *out, char ***seen)
+{
+	print_table(title, table, out);
+	for (const struct attr *a = table; a->name; a++) {
+		auto_free char *name = mem_printf("%s%s%s%s", title, *title ? "." : "", a->name,
+						  a->kind->map		     ? ".*"
+						  : a->size && !a->kind->map ? "[]"
+									     : "");
+		auto_free char *key = mem_printf("%p", (const void *)a->table);
+
+		if (!a->table || strv_has(*seen, key))
+			continue;
+		strv_add(seen, steal(&key));
+		print_below(name, a->table, out, seen);
+	}
+}
+
+void attr_print_reference(FILE *out)
+{
+	auto_strv char **seen = NULL;
+
+	print_below("", project_attrs, out, &seen);
 }

@@ -1,85 +1,327 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* compose/check.c - whether a project hangs together, and which of its services are wanted. */
+/* compose/check.c - whether what is written agrees with the rest of it, and with itself. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "compose/internal.h"
+#include "compose/kinds.h"
 
-const struct compose_service *compose_find(const struct compose_project *p, const char *service)
+/* ---- each resource alone ---- */
+
+static bool is_true(const struct node *map, const char *key)
 {
-	for (size_t i = 0; i < p->n_services; i++)
-		if (strcmp(p->services[i].name, service) == 0)
-			return &p->services[i];
+	return str_eq(kind_member(map, key), "true");
+}
+
+/* What is somebody else's has a name and nothing more. */
+static struct err *check_external(const struct node *n)
+{
+	for (size_t i = 0; i < n->n; i++)
+		if (!str_one_of(n->keys[i], (const char *const[]) { "external", "name", NULL }) &&
+		    !str_starts(n->keys[i], "x-"))
+			return node_err(n->items[i], "what is external has only a name");
 	return NULL;
 }
 
-static struct err *check_references(const struct compose_project *p, const struct node *networks,
-				    const struct compose_service *s)
+static struct err *check_source(const struct node *n, const char *const *keys, bool secret)
 {
+	auto_strv char **found = NULL;
+	auto_strv char **all = NULL;
+
+	for (; *keys; keys++) {
+		strv_add(&all, mem_strdup(*keys));
+		if (node_get(n, *keys) && node_get(n, *keys)->type != NODE_NULL)
+			strv_add(&found, mem_strdup(*keys));
+	}
+	if (is_true(n, "external"))
+		return NULL;
+	auto_free char *names = strv_join(all, ", ");
+	auto_free char *given = strv_join(found, " and ");
+
+	if (strv_len(found) > 1)
+		return node_err(n, "%s exclude each other", given);
+	if (!found && (secret || !kind_member(n, "driver")))
+		return node_err(n, "needs one of %s, or external: true", names);
+	return NULL;
+}
+
+struct err *check_values(const struct node *root)
+{
+	static const char *const config_sources[] = { "file", "environment", "content", NULL };
+	static const char *const secret_sources[] = { "file", "environment", NULL };
+	const struct node *volumes = node_get(root, "volumes");
+	const struct node *configs = node_get(root, "configs");
+	const struct node *secrets = node_get(root, "secrets");
 	struct err *errors = NULL;
 
-	for (size_t i = 0; i < s->volumes.n; i++) {
-		const struct compose_mount *m = &s->volumes.items[i];
-		size_t k = 0;
-
-		if (m->type != COMPOSE_VOLUME || !m->source)
-			continue;
-		while (k < p->n_volumes && strcmp(p->volumes[k].key, m->source) != 0)
-			k++;
-		if (k == p->n_volumes)
-			errors = err_join(
-				errors,
-				compose_err(&m->place,
-					    "the volume '%s' is not declared under 'volumes'",
-					    m->source));
-	}
-	for (char **n = s->networks; n && *n; n++)
-		if (strcmp(*n, "default") != 0 && !node_get(networks, *n))
-			errors = err_join(
-				errors,
-				compose_err(&s->place,
-					    "the network '%s' is not declared under 'networks'",
-					    *n));
-	for (size_t i = 0; i < s->depends_on.n; i++) {
-		const struct compose_depend *d = &s->depends_on.items[i];
-
-		if (!compose_find(p, d->service) && d->required)
-			errors = err_join(errors,
-					  compose_err(&d->place, "there is no enabled service '%s'",
-						      d->service));
-	}
+	for (size_t i = 0; volumes && i < volumes->n; i++)
+		if (is_true(volumes->items[i], "external"))
+			errors = err_join(errors, check_external(volumes->items[i]));
+	for (size_t i = 0; configs && i < configs->n; i++)
+		errors = err_join(errors, check_source(configs->items[i], config_sources, false));
+	for (size_t i = 0; secrets && i < secrets->n; i++)
+		errors = err_join(errors, check_source(secrets->items[i], secret_sources, true));
 	return errors;
 }
 
-enum { WHITE, GREY, BLACK, CHAIN_MAX = 1000 };
+/* ---- references ---- */
 
-/* Depth first; a grey service met again closes a cycle, which the error names. */
-static struct err *find_cycle(const struct compose_project *p, size_t i, unsigned char *colour,
-			      char ***chain)
+struct check {
+	const struct node *root, *services, *off;
+	struct err *errors;
+	struct node *names; /* of containers */
+};
+
+static void add(struct check *c, struct err *e)
 {
-	const struct compose_service *s = &p->services[i];
+	c->errors = err_join(c->errors, e);
+}
 
+static bool declared(const struct check *c, const char *group, const char *key)
+{
+	return node_get(node_get(c->root, group), key) != NULL;
+}
+
+static void check_declared(struct check *c, const struct node *at, const char *group,
+			   const char *key)
+{
+	if (!declared(c, group, key ? key : ""))
+		add(c, node_err(at, "'%s' is not declared under '%s'", key ? key : "", group));
+}
+
+static void check_files(struct check *c, const struct node *service, const char *group)
+{
+	const struct node *list = node_get(service, group);
+
+	for (size_t i = 0; list && i < list->n; i++)
+		check_declared(c, list->items[i], group, kind_member(list->items[i], "source"));
+}
+
+static void check_resources(struct check *c, const struct node *service)
+{
+	const struct node *networks = node_get(service, "networks");
+	const struct node *volumes = node_get(service, "volumes");
+	const struct node *models = node_get(service, "models");
+
+	if (kind_member(service, "network_mode") && networks && networks->n)
+		add(c, node_err(networks, "network_mode and networks exclude each other"));
+	for (size_t i = 0; networks && networks->type == NODE_MAP && i < networks->n; i++)
+		check_declared(c, networks->items[i], "networks", networks->keys[i]);
+	for (size_t i = 0; volumes && i < volumes->n; i++) {
+		const struct node *v = volumes->items[i];
+
+		if (str_eq(kind_member(v, "type"), "volume") && kind_member(v, "source"))
+			check_declared(c, v, "volumes", kind_member(v, "source"));
+	}
+	for (size_t i = 0; models && models->type == NODE_MAP && i < models->n; i++)
+		check_declared(c, models->items[i], "models", models->keys[i]);
+	check_files(c, service, "configs");
+	check_files(c, service, "secrets");
+	check_files(c, node_get(service, "build"), "secrets");
+}
+
+static void check_order(struct check *c, const struct node *service)
+{
+	static const char *const namespaces[] = { "network_mode", "ipc", "pid", "uts", "cgroup" };
+	const struct node *depends = node_get(service, "depends_on");
+
+	for (size_t i = 0; depends && depends->type == NODE_MAP && i < depends->n; i++) {
+		const char *other = depends->keys[i];
+		bool off = node_get(c->off, other) != NULL;
+		bool optional = str_eq(kind_member(depends->items[i], "required"), "false");
+
+		if (!node_get(c->services, other) && !(off && optional))
+			add(c, node_err(depends->items[i],
+					off ? "service '%s' is not enabled: its profiles are off"
+					    : "there is no service '%s'",
+					other));
+	}
+	for (size_t i = 0; i < ARRAY_LEN(namespaces); i++) {
+		const char *text = kind_member(service, namespaces[i]);
+
+		if (text && str_starts(text, "service:") && !node_get(depends, text + 8) &&
+		    !node_get(c->services, text + 8))
+			add(c, node_err(node_get(service, namespaces[i]),
+					"there is no service '%s'", text + 8));
+	}
+}
+
+static void check_build(struct check *c, const struct node *service)
+{
+	const struct node *build = node_get(service, "build");
+	const struct node *platforms = node_get(build, "platforms");
+	const struct node *contexts = node_get(build, "additional_contexts");
+	const char *platform = kind_member(service, "platform");
+	bool found = !platform || !platforms || platforms->n == 0;
+
+	if (kind_member(build, "dockerfile") && kind_member(build, "dockerfile_inline"))
+		add(c, node_err(build, "dockerfile and dockerfile_inline exclude each other"));
+	for (size_t i = 0; !found && i < platforms->n; i++)
+		found = strcmp(platforms->items[i]->text, platform) == 0;
+	if (!found)
+		add(c,
+		    node_err(platforms, "the service's platform %s is not among them", platform));
+	for (size_t i = 0; contexts && contexts->type == NODE_MAP && i < contexts->n; i++) {
+		const char *text = contexts->items[i]->text;
+		const struct node *other =
+			str_starts(text, "service:") ? node_get(c->services, text + 8) : service;
+
+		if (!other || !node_get(other, "build"))
+			add(c, node_err(contexts->items[i], "there is no service '%s' to build",
+					text + 8));
+	}
+}
+
+/* ---- said twice ---- */
+
+/* The old and the new way to say the same, of which @parse makes a number. */
+static void check_twin(struct check *c, const struct node *service, const char *key,
+		       const char *group, const char *member,
+		       struct err *(*parse)(const char *text, int64_t *ret))
+{
+	const struct node *old = node_get(service, key);
+	const struct node *deploy = node_get(service, "deploy");
+	const struct node *holder = group ? node_get(node_get(deploy, "resources"), group) : deploy;
+	const char *text = kind_member(holder, member);
+	int64_t a = 0, b = 0;
+
+	if (!old || !holder || (!text && !group))
+		return;
+	text = text ? text : "0"; /* a block of limits says something about all of them */
+	auto_err struct err *e = parse(old->text, &a);
+
+	if (!e && group && a == 0)
+		return;
+
+	if (!e)
+		e = parse(text, &b);
+	if (!e && a != b)
+		add(c, node_err(old, "is not the same as deploy.%s%s%s%s: %s and %s",
+				group ? "resources." : "", group ? group : "", group ? "." : "",
+				member, old->text, text));
+}
+
+static struct err *parse_count(const char *text, int64_t *ret)
+{
+	return str_number(text, INT64_MIN, INT64_MAX, ret);
+}
+
+static int64_t scale_of(const struct node *service)
+{
+	const char *scale = kind_member(service, "scale");
+	int64_t n = 1;
+
+	if (!scale)
+		scale = kind_member(node_get(service, "deploy"), "replicas");
+	if (scale)
+		err_ignore(parse_count(scale, &n));
+	return n;
+}
+
+static void check_scale(struct check *c, const struct node *service)
+{
+	const struct node *name = node_get(service, "container_name");
+	const char *text = kind_member(service, "container_name");
+	const struct node *other = text ? node_get(c->names, text) : NULL;
+
+	if (scale_of(service) < 0)
+		add(c, node_err(node_get(service, "scale"), "must not be negative"));
+	if (!text)
+		return;
+	if (scale_of(service) > 1)
+		add(c, node_err(name, "'%s' can be the name of one container only", text));
+	if (other)
+		add(c, node_err(name, "'%s' is also the name of service %s", text,
+				other->parent->key));
+	else
+		node_set(c->names, text, node_copy(name));
+}
+
+/* Two mounts in one place. */
+static void check_targets(struct check *c, const struct node *service)
+{
+	const struct node *tmpfs = node_get(service, "tmpfs");
+	const struct node *volumes = node_get(service, "volumes");
+	auto_node struct node *seen = node_new(NODE_MAP, NULL);
+
+	for (size_t i = 0; tmpfs && i < tmpfs->n; i++) {
+		const char *text = tmpfs->items[i]->text;
+		auto_free char *path = mem_strndup(text, strcspn(text, ":"));
+
+		if (node_get(seen, path))
+			add(c, node_err(tmpfs->items[i], "the target %s is mounted twice", path));
+		node_set(seen, path, node_new(NODE_NULL, NULL));
+	}
+	for (size_t i = 0; volumes && i < volumes->n; i++) {
+		const char *target = kind_member(volumes->items[i], "target");
+
+		if (target && node_get(seen, target))
+			add(c,
+			    node_err(volumes->items[i], "the target %s is mounted twice", target));
+	}
+}
+
+static void check_watches(struct check *c, const struct node *service)
+{
+	const struct node *list = node_get(node_get(service, "develop"), "watch");
+
+	for (size_t i = 0; list && i < list->n; i++) {
+		const char *action = kind_member(list->items[i], "action");
+
+		if (!kind_member(list->items[i], "target") && action &&
+		    strcmp(action, "rebuild") != 0 && strcmp(action, "restart") != 0)
+			add(c, node_err(list->items[i], "the action %s needs a target", action));
+	}
+}
+
+static void check_service(struct check *c, const struct node *service)
+{
+	if (!kind_member(service, "image") && !node_get(service, "build") &&
+	    !node_get(service, "provider"))
+		add(c, node_err(service, "the image is missing"));
+	check_resources(c, service);
+	check_order(c, service);
+	check_build(c, service);
+	check_twin(c, service, "scale", NULL, "replicas", parse_count);
+	check_twin(c, service, "cpus", "limits", "cpus", scalar_nano);
+	check_twin(c, service, "mem_limit", "limits", "memory", compose_parse_bytes);
+	check_twin(c, service, "mem_reservation", "reservations", "memory", compose_parse_bytes);
+	check_twin(c, service, "pids_limit", "limits", "pids", parse_count);
+	check_scale(c, service);
+	check_targets(c, service);
+	check_watches(c, service);
+}
+
+/* ---- circles ---- */
+
+enum { CHAIN_MAX = 1000 };
+
+/* Depth first. @state: names on the way here are open, those that were left are done. */
+static struct err *find_circle(const struct node *services, const struct node *service,
+			       struct node *state, char ***chain)
+{
+	const struct node *depends = node_get(service, "depends_on");
+	const struct node *known = node_get(state, service->key);
+
+	if (known && strcmp(known->text, "done") == 0)
+		return NULL;
 	if (strv_len(*chain) == CHAIN_MAX)
-		return compose_err(&s->place, "a chain of more than %d dependencies", CHAIN_MAX);
-	strv_add(chain, mem_strdup(s->name));
-	if (colour[i] == GREY) {
+		return node_err(service, "a chain of more than %d dependencies", CHAIN_MAX);
+	strv_add(chain, mem_strdup(service->key));
+	if (known) {
 		auto_free char *text = strv_join(*chain, " -> ");
-		return compose_err(&s->place, "the dependencies go in a circle: %s", text);
+		return node_err(service, "the dependencies go in a circle: %s", text);
 	}
-	if (colour[i] == WHITE) {
-		colour[i] = GREY;
-		for (size_t k = 0; k < s->depends_on.n; k++) {
-			const struct compose_service *d =
-				compose_find(p, s->depends_on.items[k].service);
+	node_set(state, service->key, node_scalar(NODE_STR, "open", NULL));
+	for (size_t i = 0; depends && depends->type == NODE_MAP && i < depends->n; i++) {
+		const struct node *other = node_get(services, depends->keys[i]);
 
-			if (d)
-				TRY(find_cycle(p, (size_t)(d - p->services), colour, chain));
-		}
-		colour[i] = BLACK;
+		if (other)
+			TRY(find_circle(services, other, state, chain));
 	}
+	node_set(state, service->key, node_scalar(NODE_STR, "done", NULL));
 	size_t last = strv_len(*chain) - 1;
 
 	free((*chain)[last]);
@@ -87,50 +329,20 @@ static struct err *find_cycle(const struct compose_project *p, size_t i, unsigne
 	return NULL;
 }
 
-struct err *project_check(const struct compose_project *p, const struct node *root,
-			  char *const *names)
+struct err *check_project(const struct node *root, const struct node *off)
 {
-	const struct node *networks = node_get(root, "networks");
-	auto_free unsigned char *colour = mem_alloc(p->n_services);
-	struct err *errors = NULL;
+	auto_node struct node *names = node_new(NODE_MAP, NULL);
+	auto_node struct node *state = node_new(NODE_MAP, NULL);
+	struct check c = {
+		.root = root, .services = node_get(root, "services"), .off = off, .names = names
+	};
 
-	for (size_t i = 0; i < p->n_services; i++)
-		errors = err_join(errors, check_references(p, networks, &p->services[i]));
-	for (size_t i = 0; i < p->n_services && !errors; i++) {
+	for (size_t i = 0; c.services && i < c.services->n; i++)
+		check_service(&c, c.services->items[i]);
+	for (size_t i = 0; c.services && i < c.services->n && !c.errors; i++) {
 		auto_strv char **chain = NULL;
 
-		errors = find_cycle(p, i, colour, &chain);
+		c.errors = find_circle(c.services, c.services->items[i], state, &chain);
 	}
-	for (char *const *name = names; name && *name; name++)
-		if (!compose_find(p, *name))
-			errors = err_join(errors, err_new(ENOENT, "no such service: %s", *name));
-	return errors;
-}
-
-void project_select(struct compose_project *p, char *const *names)
-{
-	auto_free bool *chosen = mem_alloc(p->n_services * sizeof(*chosen));
-	bool more = true;
-	size_t n = 0;
-
-	if (!names || !*names)
-		return;
-	for (size_t i = 0; i < p->n_services; i++)
-		chosen[i] = strv_has(names, p->services[i].name);
-	while (more) {
-		more = false;
-		for (size_t i = 0; i < p->n_services; i++)
-			for (size_t k = 0; chosen[i] && k < p->services[i].depends_on.n; k++) {
-				const struct compose_service *d =
-					compose_find(p, p->services[i].depends_on.items[k].service);
-
-				more |= d && !chosen[d - p->services];
-				if (d)
-					chosen[d - p->services] = true;
-			}
-	}
-	for (size_t i = 0; i < p->n_services; i++)
-		if (chosen[i])
-			p->services[n++] = p->services[i];
-	p->n_services = n;
+	return c.errors;
 }

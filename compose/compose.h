@@ -34,37 +34,41 @@ struct compose_place {
 	const char *path; /* "services.web.ports[0]" */
 };
 
+/*
+ * Lists of records. A record begins with its place; one that stands in a
+ * mapping goes on with its name there.
+ */
+#define COMPOSE_LIST(record)          \
+	struct {                      \
+		struct record *items; \
+		size_t n;             \
+	}
+
 struct compose_port {
 	struct compose_place place;
 	const char *host_ip;   /* NULL: all addresses */
 	const char *published; /* NULL or "0": any free port; else a number or a range "A-B" */
 	const char *protocol;  /* "tcp", "udp" or "sctp" */
-	const char *name;
-	int64_t target;
-};
-struct compose_ports {
-	struct compose_port *items;
-	size_t n;
+	const char *name, *mode, *app_protocol;
+	struct compose_int target;
 };
 
-enum compose_mount_type { COMPOSE_BIND, COMPOSE_VOLUME, COMPOSE_TMPFS };
+enum compose_mount_type { COMPOSE_BIND, COMPOSE_VOLUME, COMPOSE_TMPFS, COMPOSE_OTHER_MOUNT };
 struct compose_mount {
 	struct compose_place place;
 	enum compose_mount_type type;
+	const char *type_name; /* "image", "npipe" or "cluster" for COMPOSE_OTHER_MOUNT */
 	const char *
 		source; /* absolute host path, or a key of the project's volumes; NULL: anonymous */
 	const char *target;
-	const char *propagation;
+	const char *propagation, *selinux, *recursive, *consistency;
 	const char *subpath;
+	char **labels; /* of an anonymous volume */
 	bool read_only;
 	bool create_host_path;
 	bool nocopy;
 	struct compose_int tmpfs_size; /* bytes */
 	struct compose_int tmpfs_mode;
-};
-struct compose_mounts {
-	struct compose_mount *items;
-	size_t n;
 };
 
 enum compose_condition { COMPOSE_STARTED, COMPOSE_HEALTHY, COMPOSE_COMPLETED };
@@ -75,10 +79,6 @@ struct compose_depend {
 	bool restart;
 	bool required;
 };
-struct compose_depends {
-	struct compose_depend *items;
-	size_t n;
-};
 
 struct compose_health {
 	struct compose_words test; /* "CMD", "CMD-SHELL" or "NONE", then the words */
@@ -88,76 +88,297 @@ struct compose_health {
 };
 
 struct compose_ulimit {
-	const char *name;   /* "nofile" */
-	int64_t soft, hard; /* -1: unlimited */
+	struct compose_place place;
+	const char *name;	       /* "nofile" */
+	struct compose_int soft, hard; /* -1: unlimited */
 };
-struct compose_ulimits {
-	struct compose_ulimit *items;
+
+/* A config or a secret as a service sees it. */
+struct compose_file_ref {
+	struct compose_place place;
+	const char *source; /* key of the project's configs or secrets */
+	const char *target; /* path in the container */
+	const char *uid, *gid;
+	struct compose_int mode;
+};
+
+struct compose_device {
+	struct compose_place place;
+	const char *source, *target, *permissions; /* "rwm" */
+};
+
+/* gpus and deploy.resources.reservations.devices. */
+struct compose_device_request {
+	struct compose_place place;
+	const char *driver;
+	const char *count; /* a number, "all" or NULL */
+	char **device_ids, **capabilities, **options;
+};
+
+struct compose_rate { /* of one block device */
+	struct compose_place place;
+	const char *path;
+	struct compose_int rate; /* bytes or operations a second */
+};
+struct compose_weight {
+	struct compose_place place;
+	const char *path;
+	struct compose_int weight; /* 10 to 1000 */
+};
+struct compose_blkio {
+	struct compose_int weight;
+	COMPOSE_LIST(compose_weight) weight_device;
+	COMPOSE_LIST(compose_rate) device_read_bps, device_write_bps;
+	COMPOSE_LIST(compose_rate) device_read_iops, device_write_iops;
+};
+
+struct compose_build {
+	const char *context; /* absolute path, URL or service:NAME; NULL: nothing to build */
+	const char *dockerfile, *dockerfile_inline, *target, *network, *isolation;
+	const char *provenance, *sbom;
+	char **args, **labels, **ssh, **additional_contexts, **extra_hosts;
+	char **cache_from, **cache_to, **tags, **platforms, **entitlements, **no_cache_filter;
+	COMPOSE_LIST(compose_file_ref) secrets;
+	COMPOSE_LIST(compose_ulimit) ulimits;
+	struct compose_int shm_size;
+	bool no_cache, pull, privileged;
+};
+
+struct compose_rollout { /* deploy.update_config and rollback_config; swarm's */
+	struct compose_int parallelism, delay, monitor;
+	const char *failure_action, *order;
+	const char *max_failure_ratio;
+};
+struct compose_generic_resource {
+	struct compose_place place;
+	const char *kind, *value;
+};
+struct compose_preference {
+	struct compose_place place;
+	const char *spread;
+};
+struct compose_resources {
+	struct compose_int cpus; /* billionths */
+	struct compose_int memory;
+	struct compose_int pids;
+	COMPOSE_LIST(compose_device_request) devices;
+	COMPOSE_LIST(compose_generic_resource) generic_resources;
+};
+struct compose_both_resources {
+	struct compose_resources limits, reservations;
+};
+struct compose_restart_policy {
+	const char *condition;		  /* "none", "on-failure" or "any" */
+	struct compose_int delay, window; /* milliseconds */
+	struct compose_int max_attempts;
+};
+struct compose_placement {
+	char **constraints;
+	COMPOSE_LIST(compose_preference) preferences;
+	struct compose_int max_replicas_per_node;
+};
+struct compose_deploy {
+	const char *mode, *endpoint_mode;
+	char **labels;
+	struct compose_int replicas;
+	struct compose_rollout update_config, rollback_config;
+	struct compose_both_resources resources;
+	struct compose_restart_policy restart_policy;
+	struct compose_placement placement;
+};
+
+struct compose_hook {
+	struct compose_place place;
+	struct compose_words command;
+	const char *user, *working_dir, *image;
+	char **environment; /* "KEY=value" */
+	bool privileged, per_replica;
+};
+
+struct compose_watch {
+	struct compose_place place;
+	const char *path, *action, *target;
+	char **ignore, **include;
+	struct compose_hook exec;
+	bool initial_sync;
+};
+
+struct compose_develop {
+	COMPOSE_LIST(compose_watch) watch;
+};
+
+struct compose_credential { /* Windows' */
+	const char *config, *file, *registry;
+};
+struct compose_logging {
+	const char *driver;
+	char **options; /* "key=value" */
+};
+struct compose_provider {
+	const char *type;
+	char **options; /* "key=value", a key several times for a list */
+};
+
+struct compose_attachment { /* of a service to a network */
+	struct compose_place place;
+	const char *network; /* key of the project's networks */
+	char **aliases, **link_local_ips, **driver_opts;
+	const char *ipv4_address, *ipv6_address, *mac_address, *interface_name;
+	struct compose_int priority, gw_priority;
+};
+
+struct compose_model_ref {
+	struct compose_place place;
+	const char *model; /* key of the project's models */
+	const char *endpoint_var, *model_var;
+};
+
+/* An attribute that slipway ignores or refuses; what it says is more than its default. */
+struct compose_note {
+	struct compose_place place;
+	bool refused; /* else ignored */
+	const char *why;
+};
+
+struct compose_notes {
+	struct compose_note *items;
 	size_t n;
 };
 
 struct compose_service {
-	const char *name;
 	struct compose_place place;
+	const char *name;
 	const char *image;
 	struct compose_words command;	 /* absent: what the image says */
 	struct compose_words entrypoint; /* present: the image's CMD is dropped too */
 	char **environment;		 /* "KEY=value", env_file merged below it */
-	char **labels;			 /* "key=value" */
+	char **labels;			 /* "key=value", label_file merged below it */
 	char **annotations;
-	struct compose_ports ports;
+	COMPOSE_LIST(compose_port) ports;
 	char **expose;
-	struct compose_mounts volumes;
-	struct compose_depends depends_on;
+	COMPOSE_LIST(compose_mount) volumes;
+	COMPOSE_LIST(compose_depend) depends_on; /* also what links and namespaces imply */
 	struct compose_health healthcheck;
-	struct compose_ulimits ulimits;
-	char **tmpfs; /* "path" or "path:options" */
-	char **networks;
+	COMPOSE_LIST(compose_ulimit) ulimits;
+	COMPOSE_LIST(compose_attachment) networks;
+	COMPOSE_LIST(compose_file_ref) configs, secrets;
+	COMPOSE_LIST(compose_device) devices;
+	COMPOSE_LIST(compose_device_request) gpus;
+	COMPOSE_LIST(compose_hook) pre_start, post_start, pre_stop;
+	COMPOSE_LIST(compose_model_ref) models;
+	struct compose_notes notes;
+	struct compose_build build;
+	struct compose_deploy deploy;
+	struct compose_blkio blkio_config;
+	struct compose_credential credential_spec;
+	struct compose_logging logging;
+	struct compose_provider provider;
+	struct compose_develop develop;
+	char **tmpfs;		    /* "path" or "path:options" */
 	char **cap_add, **cap_drop; /* upper case with CAP_, or "ALL" */
 	char **security_opt;
 	char **extra_hosts; /* "name=address" */
 	char **dns, **dns_search, **dns_opt;
 	char **group_add;
 	char **sysctls; /* "key=value" */
+	char **storage_opt;
 	char **profiles;
+	char **links, **external_links; /* "SERVICE" or "SERVICE:ALIAS" */
+	char **volumes_from;
+	char **device_cgroup_rules;
 	const char *user;
 	const char *working_dir;
 	const char *hostname, *domainname;
 	const char *container_name;
 	const char *restart; /* "no", "always", "unless-stopped", "on-failure[:N]" */
 	const char *stop_signal;
-	const char *platform;
-	const char *pull_policy;
-	const char *network_mode;
+	const char *platform, *isolation, *runtime;
+	const char *pull_policy, *pull_refresh_after;
+	const char *network_mode, *ipc, *pid, *uts, *userns_mode, *cgroup;
+	const char *cgroup_parent;
+	const char *mac_address;
 	const char *cpuset;
 	bool read_only;
 	bool init;
 	bool tty, stdin_open;
+	bool privileged, oom_kill_disable, use_api_socket;
+	bool no_attach;
 	struct compose_int stop_grace_period;					/* milliseconds */
 	struct compose_int mem_limit, mem_reservation, memswap_limit, shm_size; /* bytes */
-	struct compose_int cpu_shares, cpu_quota, cpu_period;
+	struct compose_int mem_swappiness;
+	struct compose_int cpu_shares, cpu_quota, cpu_period, cpu_rt_period, cpu_rt_runtime;
+	struct compose_int cpu_count, cpu_percent;
 	struct compose_int cpus; /* billionths of a processor */
 	struct compose_int pids_limit;
 	struct compose_int oom_score_adj;
+	struct compose_int scale; /* as written; see compose_scale() */
+};
+
+struct compose_subnet {
+	struct compose_place place;
+	const char *subnet, *ip_range, *gateway;
+	char **aux_addresses;
+};
+struct compose_ipam {
+	const char *driver;
+	COMPOSE_LIST(compose_subnet) config;
+	char **options;
+};
+struct compose_network {
+	struct compose_place place;
+	const char *key;  /* what services call it */
+	const char *name; /* PROJECT_KEY unless named */
+	const char *driver;
+	char **driver_opts, **labels;
+	struct compose_ipam ipam;
+	bool external, internal, attachable, enable_ipv6;
+	bool no_ipv4;
 };
 
 struct compose_volume {
+	struct compose_place place;
 	const char *key;  /* what services call it */
 	const char *name; /* on this host: PROJECT_KEY unless named */
-	struct compose_place place;
-	bool external;
+	const char *driver;
+	char **driver_opts;
 	char **labels;
+	bool external;
+};
+
+/* A config or a secret: exactly one of file, environment, content, or external. */
+struct compose_file {
+	struct compose_place place;
+	const char *key;
+	const char *name;
+	const char *file;	 /* absolute */
+	const char *environment; /* name of a variable */
+	const char *content;
+	const char *driver, *template_driver;
+	char **driver_opts, **labels;
+	bool external;
+};
+
+struct compose_model {
+	struct compose_place place;
+	const char *key;
+	const char *name, *model;
+	struct compose_int context_size;
+	char **runtime_flags;
 };
 
 struct compose_project {
 	const char *name;
 	const char *dir;		  /* absolute */
 	char **files;			  /* as given, or as found */
+	char **environment;		  /* what ${VARIABLES} saw: the caller's, then .env files */
 	char **warnings;		  /* lines for the user */
 	struct compose_service *services; /* in file order */
 	size_t n_services;
-	struct compose_volume *volumes;
-	size_t n_volumes;
+	COMPOSE_LIST(compose_network) networks;
+	COMPOSE_LIST(compose_volume) volumes;
+	COMPOSE_LIST(compose_file) configs, secrets;
+	COMPOSE_LIST(compose_model) models;
+	struct compose_notes notes; /* on what is not a service's */
 };
 
 struct compose_options {
@@ -168,6 +389,13 @@ struct compose_options {
 	char *const *profiles;	 /* "*": all */
 	char *const *environ;	 /* what ${VARIABLES} see first */
 	char *const *services;	 /* only these and what they depend on; empty: all */
+	/* What 'config' may leave out. */
+	bool all_resources; /* keep networks, volumes, ... that no service uses, and all services */
+	bool no_interpolate; /* ${VARIABLES} stay */
+	bool no_paths;	     /* relative paths stay */
+	bool no_normalise;   /* no names, default network and implied dependencies */
+	bool no_consistency; /* nothing is looked for that is named elsewhere */
+	bool no_env;	     /* env_file and label_file stay */
 };
 
 /* Errors name file, line, column and path; several are joined, one per line. */
@@ -175,17 +403,34 @@ struct err *compose_load(const struct compose_options *o, struct compose_project
 void compose_free(struct compose_project *p);
 
 const struct compose_service *compose_find(const struct compose_project *p, const char *service);
+/* How many instances: scale, or deploy.replicas, or 1. */
+int64_t compose_scale(const struct compose_service *s);
 
 enum compose_format { COMPOSE_YAML, COMPOSE_JSON };
 /* The canonical form of the whole project. */
 struct err *compose_print(const struct compose_project *p, enum compose_format format,
 			  FILE *out) must_check;
+/* What a service is, as one line of JSON: all but what changes nothing about its container. */
+char *compose_text(const struct compose_project *p, const struct compose_service *s) must_check;
+
+/* A variable of a project that was loaded with no_interpolate. Texts are "", not NULL. */
+struct compose_variable {
+	char *name, *fallback, *alternate;
+	bool required;
+};
+/* All of them, by name, each once; the caller's. */
+void compose_variables(const struct compose_project *p, struct compose_variable **ret,
+		       size_t *ret_n);
+void compose_variables_free(struct compose_variable *take_v, size_t n);
 /* docs/compose.md: every attribute, its forms, its merge rule and support. */
 void compose_print_reference(FILE *out);
 
 /* An error at @at, "file:line:column: path: what". */
 struct err *compose_err(const struct compose_place *at, const char *fmt, ...) must_check never_null
 	printf_like(2, 3);
+
+/* @take_e at @at; NULL stays NULL. */
+struct err *compose_wrap(const struct compose_place *at, struct err *take_e) must_check;
 
 /* The grammars of single values, for other front ends and tests. */
 struct err *compose_parse_bytes(const char *text, int64_t *ret) must_check;

@@ -44,7 +44,7 @@ static void skip_line(struct dotenv *d)
 
 static struct err *expand_value(const struct dotenv *d, const char *raw, char **ret)
 {
-	struct lookup l = { look, d, d->outer->missing };
+	struct lookup l = { .fn = look, .ctx = d, .missing = d->outer->missing };
 	struct err *e = interpolate(raw, &l, ret);
 
 	return e ? err_wrap(e, "%s:%u", d->file, d->line) : NULL;

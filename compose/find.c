@@ -11,7 +11,7 @@
 
 static const char *const main_names[] = { "compose.yaml", "compose.yml", "docker-compose.yml",
 					  "docker-compose.yaml", NULL };
-static const char *const override_names[] = { "compose.override.yaml", "compose.override.yml",
+static const char *const override_names[] = { "compose.override.yml", "compose.override.yaml",
 					      "docker-compose.override.yml",
 					      "docker-compose.override.yaml", NULL };
 

@@ -6,28 +6,46 @@
 
 enum {
 	FILE_SIZE_MAX = 16 << 20,   /* bytes of one file */
-	DEPTH_MAX = 200,	    /* levels of nesting */
+	DEPTH_MAX = 2500,	    /* levels of nesting */
 	ALIAS_NODES_MAX = 200000,   /* nodes that anchors and aliases copy, in one file */
 	ANCHORS_MAX = 1000,	    /* in one document */
 	PORTS_MAX = 100000,	    /* of all services and files: a few words make 65535 */
 	INTERPOLATED_MAX = 1 << 20, /* bytes of one value after interpolation */
+	FILES_MAX = 1000,	    /* read for one project, with included and extended ones */
+	SCOPES_MAX = 50,	    /* includes within includes */
 };
 
 /* ---- tree: node.c ---- */
 
-enum node_type { NODE_NULL, NODE_BOOL, NODE_INT, NODE_FLOAT, NODE_STR, NODE_LIST, NODE_MAP };
+enum node_type {
+	NODE_NULL,
+	NODE_BOOL,
+	NODE_INT,
+	NODE_FLOAT,
+	NODE_STR,
+	NODE_LIST,
+	NODE_MAP,
+	NODE_TIME, /* a date, or a date and time of day */
+};
+
+/* A file, and the directory that relative paths in it are relative to. */
+struct source {
+	const char *name; /* as it is shown */
+	const char *dir;  /* absolute */
+};
 
 /* A YAML node. Where it was written travels with it into every message. */
 struct node {
 	enum node_type type;
 	char *text;	     /* scalar: canonical for its type */
 	char *tag;	     /* "!reset", "!override" or NULL */
+	bool broken;	     /* an error was given already */
 	struct node **items; /* list and map, in file order */
 	char **keys;	     /* map */
 	size_t n, room;
 	unsigned *slots; /* map: hash index, made when it grows; see find() */
 	size_t n_slots;
-	const char *file; /* kept by the loader */
+	const struct source *source; /* kept by the loader */
 	unsigned line, column;
 	const char *key; /* in @parent; NULL for list items and the root */
 	const struct node *parent;
@@ -39,6 +57,8 @@ struct node *node_copy(const struct node *n) must_check;
 void node_free(struct node *n);
 bool node_is_scalar(const struct node *n);
 struct node *node_get(const struct node *map, const char *key);
+/* Where the value of @key stands, or NULL. Valid until the map changes. */
+struct node **node_slot(const struct node *map, const char *key);
 struct node *node_take(struct node *map, const char *key);
 void node_set(struct node *map, const char *key, struct node *take_value);
 void node_append(struct node *list, struct node *take_value);
@@ -52,11 +72,14 @@ void node_cleanup(struct node **n);
 
 /* ---- bytes to trees: yaml.c ---- */
 
-/* All documents of @text (@len bytes). @file must outlive them. */
-struct err *yaml_read(const char *file, const char *text, size_t len, struct node ***ret,
+/* All documents of @text (@len bytes). @source must outlive them. */
+struct err *yaml_read(const struct source *source, const char *text, size_t len, struct node ***ret,
 		      size_t *ret_n) must_check;
-struct err *yaml_print(const struct node *n, FILE *out) must_check;
-void node_print_json(const struct node *n, FILE *out);
+
+/* ---- trees to bytes: emit.c ---- */
+
+struct err *emit_yaml(const struct node *n, FILE *out) must_check;
+void emit_json(const struct node *n, FILE *out);
 
 /* ---- small grammars: scalar.c, interp.c, dotenv.c, short.c ---- */
 
@@ -64,8 +87,8 @@ void node_print_json(const struct node *n, FILE *out);
 enum node_type scalar_resolve(const char *text, char **ret_text) must_check;
 struct err *scalar_bool(const char *text, bool *ret) must_check;
 struct err *scalar_nano(const char *text, int64_t *ret) must_check; /* "0.5" to 500000000 */
-/* POSIX-like words without expansion. */
-struct err *scalar_words(const char *text, char ***ret) must_check;
+/* POSIX-like words without expansion. *ret_rest: where it stopped, at an operator or the end. */
+struct err *scalar_words(const char *text, char ***ret, const char **ret_rest) must_check;
 
 /* What a name stands for, or NULL. */
 typedef const char *lookup_fn(const void *ctx, const char *name);
@@ -73,6 +96,9 @@ struct lookup {
 	lookup_fn *fn;
 	const void *ctx;
 	char ***missing; /* names that were unset and had no default; NULL: not wanted */
+	/* Told of every variable, with "-", "+", "?" or 0 and the word behind it. NULL: not wanted. */
+	void (*seen)(void *ctx, const char *name, char operator, const char * word);
+	void *seen_ctx;
 };
 struct err *interpolate(const char *text, const struct lookup *l, char **ret) must_check;
 
@@ -89,63 +115,91 @@ struct err *short_complete_port(struct node *port) must_check;
 struct err *short_volume(const struct loader *l, const struct node *n,
 			 struct node **ret) must_check;
 
-/* ---- attributes: attr.c, kind.c, tables.c ---- */
+/* Nanoseconds, by Go's grammar with d and w; and the text that Go gives them. */
+struct err *scalar_duration(const char *text, int64_t *ret_ns) must_check;
+char *scalar_duration_text(int64_t ns) must_check;
 
+/* ---- attributes: attr.c, kind*.c, tables*.c ---- */
+
+/* What happens to a value when a later file has one, too. Everywhere null says nothing. */
 enum merge {
-	REPLACE,  /* the later file wins */
-	APPEND,	  /* lists are joined */
-	UNIQUE,	  /* joined; an equal entry replaces the earlier one */
-	BY_KEY,	  /* mappings are joined, the later value of a key wins */
-	BY_TABLE, /* joined attribute by attribute */
+	REPLACE,   /* the later one wins */
+	APPEND,	   /* lists are joined */
+	UNIQUE,	   /* joined; an equal entry replaces the earlier one */
+	BY_KEY,	   /* mappings are joined, the later value of a key wins */
+	BY_ID,	   /* lists are joined; equal entries are joined as DEEP */
+	DEEP,	   /* mappings are joined at every level, each member by its own rule */
+	BY_DRIVER, /* joined as DEEP when their drivers agree, else replaced */
 };
 
 enum support { FULL, PARTIAL, IGNORED, REFUSED };
 
 struct attr {
-	const char *name;
-	const struct kind *kind; /* NULL: REFUSED */
+	const char *name; /* in the row behind the last: NULL */
+	const struct kind *kind;
 	enum merge merge;
 	enum support support;
-	size_t offset;
+	size_t offset;		  /* in the model; SIZE_MAX when it has no place there */
 	const struct attr *table; /* of the members, for kinds that have some */
+	size_t size;		  /* of a record, for kinds that make some */
+	const char *choices;	  /* "a|b", for kind_choice */
 	const char *doc;	  /* what it does, or why it is not here */
 };
-
 struct kind {
 	const char *label; /* the forms it takes, for the reference */
-	/* Turns what the file says into the canonical form; checks it. NULL: as it stands. */
+	bool null;	   /* may be null */
+	const char *zero;  /* what everything is without it, not printed; lists: "" for empty */
+	bool map;	   /* a mapping whose values the table describes */
+	bool names;	   /* ... and may be left out */
+	/* Only the outermost form is made the canonical one, so that values can be joined; what does not
+	 * fit stays for @normalise to refuse. NULL: it is. */
+	void (*widen)(const struct attr *a, struct node **n);
+	/* Checks, and makes the canonical form: also what already is one. NULL: as it stands. */
 	struct err *(*normalise)(const struct loader *l, const struct attr *a, struct node **n);
-	/* What makes two entries of a UNIQUE list equal; the caller's. */
+	/* What makes two entries of a UNIQUE list equal, in the canonical form; the caller's. */
 	char *(*identity)(const struct node *item);
 	/* From the canonical form into the model. */
 	struct err *(*read)(struct loader *l, const struct attr *a, const struct node *n,
 			    void *field);
 };
 
-extern const struct attr service_attrs[], volume_attrs[], network_attrs[], project_attrs[];
-extern const struct attr port_attrs[], mount_attrs[], depend_attrs[], health_attrs[],
-	ulimit_attrs[];
-extern const struct attr env_file_attrs[], bind_attrs[], mount_volume_attrs[], tmpfs_attrs[];
+extern const struct attr service_attrs[], volume_attrs[], network_attrs[], config_attrs[],
+	secret_attrs[], model_attrs[], project_attrs[], include_attrs[];
 
+/*
+ * A mapping by its table. Merging works on any form, also on the canonical one;
+ * normalising checks all that is there and joins equal entries of UNIQUE lists.
+ */
 struct err *attr_normalise(const struct loader *l, const struct attr *table,
 			   struct node *map) must_check;
 struct err *attr_merge(const struct attr *table, struct node *base,
 		       struct node *take_over) must_check;
+/* Takes out of the canonical form what says nothing; @extensions: and x- keys. */
+void attr_prune(const struct attr *table, struct node *map, bool extensions);
 struct err *attr_read(struct loader *l, const struct attr *table, const struct node *map,
 		      void *object) must_check;
-void attr_print_reference(const struct attr *table, FILE *out);
+void attr_print_reference(FILE *out);
 
-/* ---- the load itself: load.c ---- */
+/* ---- the load: load.c ---- */
 
 struct keep; /* memory that lives as long as the project */
 
+/* A project being read: the one asked for, or one that is included. */
+struct scope {
+	const struct scope *parent; /* what includes it */
+	const char *file;	    /* that includes others, absolute */
+	char *dir;		    /* project directory, absolute */
+	char **env;		    /* environment, then .env files below it */
+	struct node *root;	    /* what has been merged so far, canonical */
+};
+
 struct loader {
 	const struct compose_options *options;
-	char *dir;	   /* project directory, absolute */
-	char **env;	   /* environment, then .env files below it */
-	struct node *root; /* what has been merged so far */
+	struct scope *scope;
 	struct project *owner;
-	char **missing; /* variables that were not set */
+	struct compose_service *service; /* being read into the model */
+	bool noted;			 /* reading what was noted as a whole already */
+	char **missing;			 /* variables that were not set */
 };
 
 /* The project with what it stands on. */
@@ -154,7 +208,73 @@ struct project {
 	struct keep *keep;
 	struct node *root;
 	size_t n_ports; /* made of short forms, see PORTS_MAX */
+	size_t n_files; /* read, see FILES_MAX */
+	bool raw;	/* variables were left as they stand */
 };
+
+/* A file that was parsed. */
+struct document_list {
+	struct node **items;
+	size_t n;
+};
+
+/* The documents of a file, as they are written. @dir: what its relative paths are relative to. */
+struct err *load_parse(struct loader *l, const char *path, const char *dir,
+		       struct document_list *ret) must_check;
+void load_clear(struct document_list *documents);
+/* Puts values for variables. What fails becomes null, so that the rest can be looked at, too. */
+struct err *load_interpolate(struct loader *l, struct node *n) must_check;
+/* Merges the documents into l->scope. */
+struct err *load_merge(struct loader *l, struct document_list *documents) must_check;
+/* What holds for each project, also an included one, when all its files are merged. */
+struct err *load_complete(struct loader *l) must_check;
+/* Adds the assignments of files to @scope's environment, below what is there; the last file wins. */
+struct err *load_env(struct loader *l, struct scope *scope, char *const *paths,
+		     bool required) must_check;
+/* Looks into the environment of l->scope. */
+const char *load_lookup(const void *loader, const char *name);
+/* @path as seen from @n's file: absolute, cleaned; "~" is HOME. */
+char *load_path(const struct loader *l, const struct node *n, const char *path) must_check;
+/* The same from a directory. */
+char *load_path_from(const struct loader *l, const char *dir, const char *path) must_check;
+
+/* ---- parts of the load ---- */
+
+/* Projects that @root includes become part of it: include.c */
+struct err *include_apply(struct loader *l, struct node *root) must_check;
+/* Services of @root that extend others get what those have: extends.c */
+struct err *extends_apply(struct loader *l, struct node *root) must_check;
+/* "!reset" and "!override": takes out of @base what @over says so about. tags.c */
+void tags_apply(struct node *base, const struct node *over);
+/* Takes what is to be reset out of @n itself. */
+void tags_strip(struct node *n);
+
+/* Variables named without a value get the one of the scope's environment. finish.c */
+void finish_environment(const struct loader *l, struct node *root);
+/* Names, the default network and what links and namespaces imply. */
+struct err *finish_project(struct loader *l, struct node *root) must_check;
+
+/* The main file, and the one that overrides it, of @start or the nearest directory above. find.c */
+struct err *project_find_files(const char *start, char ***ret) must_check;
+
+/* Moves the services of @root whose profiles are off to *ret_off, a mapping. select.c */
+void select_profiles(const struct loader *l, struct node *root, struct node **ret_off);
+/* Leaves the services that were asked for, and what they depend on; @off: may be asked for, too. */
+struct err *select_services(struct loader *l, struct node *root, struct node *off) must_check;
+/* Takes out networks, volumes, configs, secrets and models that no service uses. */
+void select_resources(struct node *root);
+
+/* What must hold for each network, volume, config, secret and device alone. check.c */
+struct err *check_values(const struct node *root) must_check;
+/* All that is named but not there, said twice differently, or goes in circles. */
+struct err *check_project(const struct node *root, const struct node *off) must_check;
+
+/* env_file becomes part of environment, label_file of labels. read.c */
+struct err *read_files(struct loader *l, struct node *root) must_check;
+/* The tree into the model. */
+struct err *read_project(struct loader *l, struct node *root) must_check;
+
+/* ---- memory that lives as long as the project: keep.c ---- */
 
 void *keep_alloc(struct loader *l, size_t size);
 char *keep_str(struct loader *l, const char *s);
@@ -163,20 +283,3 @@ char **keep_strv(struct loader *l, char **take_v);
 void keep_warning(struct loader *l, const struct node *at, const char *fmt, ...) printf_like(3, 4);
 void keep_place(struct loader *l, const struct node *at, struct compose_place *ret);
 void keep_free(struct keep *k);
-
-/* @path as seen from the project directory: absolute, cleaned; "~" is HOME. */
-char *load_path(const struct loader *l, const char *path) must_check;
-
-/* ---- the project as a whole: find.c, check.c ---- */
-
-/* The main file, and the one that overrides it, of @start or the nearest directory above. */
-struct err *project_find_files(const char *start, char ***ret) must_check;
-
-/*
- * All that is named but not there: volumes, networks (of @root, the merged tree), services, also
- * those of @names; and circles of dependencies.
- */
-struct err *project_check(const struct compose_project *p, const struct node *root,
-			  char *const *names) must_check;
-/* Leaves only the services of @names and what they depend on; all when it is NULL or empty. */
-void project_select(struct compose_project *p, char *const *names);

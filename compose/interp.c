@@ -85,6 +85,14 @@ static struct err *substitute(const char *s, size_t len, const struct lookup *l,
 
 	if (n == 0)
 		return invalid();
+	if (l->seen) {
+		size_t skip = n < len && s[n] == ':';
+		char operator= n + skip<len ? s[n + skip] : 0;
+		auto_free char *text = operator? mem_strndup(s + n + skip + 1, len - n - skip - 1)
+					       : NULL;
+
+		l->seen(l->seen_ctx, name, operator, text ? text : "");
+	}
 	if (n == len)
 		return value ? put(o, value, strlen(value)) : unset(l, name);
 

@@ -1,34 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* compose/kind.c - how each shape of value is checked, made canonical and read. */
+/* compose/kind.c - the kinds of single values. */
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "base/proc.h"
 #include "base/str.h"
 #include "compose/kinds.h"
 
 typedef struct err *parse_int_fn(const char *text, int64_t *ret);
 
-struct err *node_want(const struct node *n, const char *what)
+struct err *kind_want(const struct node *n, const char *what)
 {
-	static const char *const names[] = { "nothing",	 "true or false", "a number", "a number",
-					     "a string", "a list",	  "a mapping" };
+	static const char *const names[] = { "nothing",	 "true or false", "a number",  "a number",
+					     "a string", "a list",	  "a mapping", "a date" };
 
 	return node_err(n, "must be %s, not %s", what, names[n->type]);
 }
 
-static struct err *at_node(const struct node *n, struct err *take_e)
+struct err *kind_at(const struct node *n, struct err *take_e)
 {
 	auto_err struct err *e = take_e;
 
 	return e ? node_err(n, "%s", err_text(e)) : NULL;
 }
 
-/* Puts @take_new where *n was. */
-void node_become(struct node **n, struct node *take_new)
+void kind_become(struct node **n, struct node *take_new)
 {
 	take_new->parent = (*n)->parent;
 	take_new->key = (*n)->key;
@@ -36,22 +35,55 @@ void node_become(struct node **n, struct node *take_new)
 	*n = take_new;
 }
 
-/* ---- scalars ---- */
+const char *kind_member(const struct node *map, const char *key)
+{
+	const struct node *n = node_get(map, key);
+
+	return n && n->type != NODE_NULL && *n->text ? n->text : NULL;
+}
+
+void kind_set(struct node *map, const char *key, enum node_type type, const char *text)
+{
+	node_set(map, key, node_scalar(type, text, map));
+}
+
+/* ---- text ---- */
 
 static struct err *norm_str(const struct loader *l, const struct attr *a, struct node **n)
 {
 	(void)l;
 	(void)a;
-	return (*n)->type == NODE_STR || (*n)->type == NODE_NULL ? NULL : node_want(*n, "a string");
+	return (*n)->type == NODE_STR ? NULL : kind_want(*n, "a string");
+}
+
+static bool is_number(const struct node *n)
+{
+	return n->type == NODE_INT || n->type == NODE_FLOAT;
 }
 
 static struct err *norm_text(const struct loader *l, const struct attr *a, struct node **n)
 {
 	(void)l;
 	(void)a;
-	if ((*n)->type == NODE_INT || (*n)->type == NODE_FLOAT)
+	if (is_number(*n))
 		(*n)->type = NODE_STR;
-	return norm_str(l, a, n);
+	return (*n)->type == NODE_STR ? NULL : kind_want(*n, "a string or a number");
+}
+
+static struct err *norm_maybe(const struct loader *l, const struct attr *a, struct node **n)
+{
+	return (*n)->type == NODE_NULL ? NULL : norm_str(l, a, n);
+}
+
+/* A path on this host, made absolute. */
+static struct err *norm_path(const struct loader *l, const struct attr *a, struct node **n)
+{
+	TRY(norm_str(l, a, n));
+	char *path = load_path(l, *n, (*n)->text);
+
+	free((*n)->text);
+	(*n)->text = path;
+	return NULL;
 }
 
 static struct err *read_str(struct loader *l, const struct attr *a, const struct node *n,
@@ -59,36 +91,54 @@ static struct err *read_str(struct loader *l, const struct attr *a, const struct
 {
 	(void)l;
 	(void)a;
-	*(const char **)field = n->text;
+	*(const char **)field = *n->text ? n->text : NULL;
 	return NULL;
 }
 
-static struct err *norm_signal(const struct loader *l, const struct attr *a, struct node **n)
+static struct err *norm_choice(const struct loader *l, const struct attr *a, struct node **n)
 {
-	int number;
+	auto_strv char **words = str_split(a->choices, "|");
 
 	TRY(norm_str(l, a, n));
-	return at_node(*n, proc_signal_parse((*n)->text, &number));
-}
-
-static struct err *norm_restart(const struct loader *l, const struct attr *a, struct node **n)
-{
-	static const char *const words[] = { "no", "always", "unless-stopped", "on-failure", NULL };
-	int64_t retries;
-
-	if ((*n)->type == NODE_BOOL && strcmp((*n)->text, "false") == 0)
-		node_become(n, node_scalar(NODE_STR, "no", *n));
-	TRY(norm_str(l, a, n));
-	if (str_one_of((*n)->text, words))
+	if (strv_has(words, (*n)->text))
 		return NULL;
-	if (str_starts((*n)->text, "on-failure:"))
-		return at_node(*n, str_number((*n)->text + strlen("on-failure:"), 0, INT32_MAX,
-					      &retries));
-	return node_err(*n,
-			"'%s' is not a restart policy; there are no, always, unless-stopped and "
-			"on-failure[:N]",
-			(*n)->text);
+	auto_free char *all = strv_join(words, ", ");
+
+	return node_err(*n, "'%s' is not one of %s", (*n)->text, all);
 }
+
+/* "every_12h", "every_1d12h" */
+static bool is_interval(const char *s)
+{
+	size_t digits = 1;
+
+	for (; *s && digits; s += digits + (digits != 0)) {
+		digits = strspn(s, "0123456789");
+		if (!s[digits] || !strchr("wdhms", s[digits]))
+			digits = 0;
+	}
+	return digits != 0;
+}
+
+static struct err *norm_policy(const struct loader *l, const struct attr *a, struct node **n)
+{
+	static const char *const words[] = { "always",	       "never",	  "build",
+					     "if_not_present", "missing", "refresh",
+					     "daily",	       "weekly",  NULL };
+	const char *text = (*n)->text;
+
+	TRY(norm_str(l, a, n));
+	if (str_one_of(text, words) ||
+	    (str_starts(text, "every_") && text[6] && is_interval(text + 6)))
+		return NULL;
+	return node_err(
+		*n,
+		"'%s' is not a pull policy; there are always, never, missing, build, daily, "
+		"weekly, refresh and every_12h",
+		text);
+}
+
+/* ---- true and false ---- */
 
 static struct err *norm_flag(const struct loader *l, const struct attr *a, struct node **n)
 {
@@ -99,14 +149,14 @@ static struct err *norm_flag(const struct loader *l, const struct attr *a, struc
 	if ((*n)->type == NODE_BOOL)
 		return NULL;
 	if ((*n)->type != NODE_STR)
-		return node_want(*n, "true or false");
-	TRY(at_node(*n, scalar_bool((*n)->text, &value)));
-	node_become(n, node_scalar(NODE_BOOL, value ? "true" : "false", *n));
+		return kind_want(*n, "true or false");
+	TRY(kind_at(*n, scalar_bool((*n)->text, &value)));
+	kind_become(n, node_scalar(NODE_BOOL, value ? "true" : "false", *n));
 	return NULL;
 }
 
-static struct err *read_flag(struct loader *l, const struct attr *a, const struct node *n,
-			     void *field)
+struct err *kind_read_flag(struct loader *l, const struct attr *a, const struct node *n,
+			   void *field)
 {
 	(void)l;
 	(void)a;
@@ -114,62 +164,196 @@ static struct err *read_flag(struct loader *l, const struct attr *a, const struc
 	return NULL;
 }
 
-static struct err *parse_int(const char *text, int64_t *ret)
+static struct err *read_off(struct loader *l, const struct attr *a, const struct node *n,
+			    void *field)
 {
-	return str_number(text, INT64_MIN, INT64_MAX, ret);
+	(void)l;
+	(void)a;
+	*(bool *)field = strcmp(n->text, "true") != 0;
+	return NULL;
 }
 
-static struct err *norm_number(struct node *n, const char *what, bool word, parse_int_fn *parse)
+/* A word, or true or false, kept as the word. */
+static struct err *norm_either(const struct loader *l, const struct attr *a, struct node **n)
 {
-	int64_t value;
+	(void)l;
+	(void)a;
+	if ((*n)->type == NODE_BOOL)
+		(*n)->type = NODE_STR;
+	return (*n)->type == NODE_STR ? NULL : kind_want(*n, "a string, or true or false");
+}
 
-	if (n->type == NODE_LIST || n->type == NODE_MAP || n->type == NODE_BOOL)
-		return node_want(n, what);
-	if (word && n->type != NODE_STR)
-		return node_err(n, "must be a string with a unit, \"%ss\" for seconds", n->text);
-	return at_node(n, parse(n->text, &value));
+/* ---- numbers ---- */
+
+static struct err *parse_int(const char *text, int64_t *ret)
+{
+	return str_number(*text == '+' && text[1] != '-' ? text + 1 : text, INT64_MIN, INT64_MAX,
+			  ret);
 }
 
 static struct err *norm_int(const struct loader *l, const struct attr *a, struct node **n)
 {
-	(void)l;
-	(void)a;
 	int64_t value = 0;
 
-	TRY(norm_number(*n, "a number", false, parse_int));
-	TRY(at_node(*n, parse_int((*n)->text, &value)));
+	(void)l;
+	(void)a;
+	if (!is_number(*n) && (*n)->type != NODE_STR)
+		return kind_want(*n, "a whole number");
+	TRY(kind_at(*n, parse_int((*n)->text, &value)));
 	auto_free char *text = mem_printf("%lld", (long long)value);
 
-	node_become(n, node_scalar(NODE_INT, text, *n)); /* "010" is ten, and no JSON */
+	kind_become(n, node_scalar(NODE_INT, text, *n)); /* "010" is ten, and no JSON */
 	return NULL;
+}
+
+/* What is behind the point is left out, as in docker compose. */
+static struct err *norm_amount(const struct loader *l, const struct attr *a, struct node **n)
+{
+	if ((*n)->type == NODE_FLOAT) {
+		double value = strtod((*n)->text, NULL);
+		auto_free char *text = mem_printf("%.0f", trunc(value));
+
+		if (!(value > -1e15 && value < 1e15))
+			return node_err(*n, "'%s' is out of range", (*n)->text);
+		kind_become(n, node_scalar(NODE_INT, text, *n));
+	}
+	return norm_int(l, a, n);
+}
+
+static struct err *norm_natural(const struct loader *l, const struct attr *a, struct node **n)
+{
+	TRY(norm_amount(l, a, n));
+	return *(*n)->text == '-' ? node_err(*n, "must not be negative") : NULL;
+}
+
+/* From 0 to 100. */
+static struct err *norm_percent(const struct loader *l, const struct attr *a, struct node **n)
+{
+	TRY(norm_int(l, a, n));
+	return *(*n)->text == '-' || strtoll((*n)->text, NULL, 10) > 100
+		       ? node_err(*n, "'%s' is not between 0 and 100", (*n)->text)
+		       : NULL;
+}
+
+static struct err *norm_adjustment(const struct loader *l, const struct attr *a, struct node **n)
+{
+	TRY(norm_int(l, a, n));
+	return llabs(strtoll((*n)->text, NULL, 10)) > 1000
+		       ? node_err(*n, "'%s' is not between -1000 and 1000", (*n)->text)
+		       : NULL;
 }
 
 static struct err *norm_nano(const struct loader *l, const struct attr *a, struct node **n)
 {
+	int64_t value;
+	auto_free char *text = NULL;
+
 	(void)l;
 	(void)a;
-	return norm_number(*n, "a number", false, scalar_nano);
+	if (!is_number(*n) && (*n)->type != NODE_STR)
+		return kind_want(*n, "a number");
+	TRY(kind_at(*n, scalar_nano((*n)->text, &value)));
+	if ((*n)->type == NODE_STR) {
+		enum node_type type = scalar_resolve((*n)->text, &text);
+
+		kind_become(n, node_scalar(type, text, *n));
+	}
+	return NULL;
 }
 
+/* Any number, kept as it is written. */
+static struct err *norm_number(const struct loader *l, const struct attr *a, struct node **n)
+{
+	char *end;
+
+	(void)l;
+	(void)a;
+	if (is_number(*n))
+		return NULL;
+	if ((*n)->type != NODE_STR)
+		return kind_want(*n, "a number");
+	(void)strtod((*n)->text, &end);
+	if (end == (*n)->text || *end)
+		return node_err(*n, "'%s' is not a number", (*n)->text);
+	auto_free char *text = NULL;
+	enum node_type type = scalar_resolve((*n)->text, &text);
+
+	if (type == NODE_INT || type == NODE_FLOAT)
+		kind_become(n, node_scalar(type, text, *n));
+	return NULL;
+}
+
+/* Bytes: a string, as docker compose prints them; but -1, which is "no limit", is a number. */
 static struct err *norm_size(const struct loader *l, const struct attr *a, struct node **n)
 {
 	int64_t value = 0;
 
 	(void)l;
 	(void)a;
-	TRY(norm_number(*n, "a size", false, compose_parse_bytes));
-	TRY(compose_parse_bytes((*n)->text, &value));
+	if (!is_number(*n) && (*n)->type != NODE_STR)
+		return kind_want(*n, "a size");
+	if ((*n)->type == NODE_STR && *(*n)->text == '-')
+		return node_err(*n,
+				"'%s': a size cannot be negative; no limit is -1 without quotes",
+				(*n)->text);
+	TRY(kind_at(*n, compose_parse_bytes((*n)->text, &value)));
 	auto_free char *text = mem_printf("%lld", (long long)value);
 
-	node_become(n, node_scalar(NODE_STR, text, *n)); /* bytes, as docker compose prints them */
+	kind_become(n, node_scalar(value < 0 ? NODE_INT : NODE_STR, text, *n));
 	return NULL;
+}
+
+/* A size that must be a string. */
+static struct err *norm_memory(const struct loader *l, const struct attr *a, struct node **n)
+{
+	TRY(norm_str(l, a, n));
+	return norm_size(l, a, n);
+}
+
+static struct err *norm_room(const struct loader *l, const struct attr *a, struct node **n)
+{
+	TRY(norm_size(l, a, n));
+	return *(*n)->text == '-' ? node_err(*n, "must not be negative") : NULL;
 }
 
 static struct err *norm_time(const struct loader *l, const struct attr *a, struct node **n)
 {
+	int64_t ns = 0;
+
 	(void)l;
 	(void)a;
-	return norm_number(*n, "a duration", true, compose_parse_duration);
+	if (is_number(*n))
+		return node_err(*n, "must be a string with a unit, \"%ss\" for seconds",
+				(*n)->text);
+	if ((*n)->type != NODE_STR)
+		return kind_want(*n, "a duration");
+	TRY(kind_at(*n, scalar_duration((*n)->text, &ns)));
+	auto_free char *text = scalar_duration_text(ns);
+
+	kind_become(n, node_scalar(NODE_STR, text, *n));
+	return NULL;
+}
+
+/* A number; all of them is -1. */
+static struct err *norm_count(const struct loader *l, const struct attr *a, struct node **n)
+{
+	if ((*n)->type == NODE_STR && strcmp((*n)->text, "all") == 0)
+		kind_become(n, node_scalar(NODE_INT, "-1", *n));
+	return norm_int(l, a, n);
+}
+
+/* Two characters or more of those that a container's name has, anywhere in it. */
+static struct err *norm_name(const struct loader *l, const struct attr *a, struct node **n)
+{
+	static const char more[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				   "0123456789_.-";
+
+	TRY(norm_str(l, a, n));
+	for (const char *p = (*n)->text; *p; p++)
+		if (isalnum((unsigned char)*p) && p[1] && strchr(more, p[1]))
+			return NULL;
+	return node_err(*n, "'%s' is not a container name: two or more letters, digits, _ . and -",
+			(*n)->text);
 }
 
 static struct err *read_number(const struct node *n, void *field, parse_int_fn *parse)
@@ -177,7 +361,7 @@ static struct err *read_number(const struct node *n, void *field, parse_int_fn *
 	struct compose_int *v = field;
 
 	v->set = true;
-	return at_node(n, parse(n->text, &v->value));
+	return kind_at(n, parse(n->text, &v->value));
 }
 
 #define READ_NUMBER(name, parse)                                                              \
@@ -193,360 +377,31 @@ READ_NUMBER(read_nano, scalar_nano)
 READ_NUMBER(read_size, compose_parse_bytes)
 READ_NUMBER(read_time, compose_parse_duration)
 
-const struct kind kind_str = { "string", norm_str, NULL, read_str };
-const struct kind kind_text = { "string or number", norm_text, NULL, read_str };
-const struct kind kind_signal = { "signal", norm_signal, NULL, read_str };
-const struct kind kind_restart = { "restart policy", norm_restart, NULL, read_str };
-const struct kind kind_flag = { "true or false", norm_flag, NULL, read_flag };
-const struct kind kind_int = { "number", norm_int, NULL, read_int };
-const struct kind kind_nano = { "number with a fraction", norm_nano, NULL, read_nano };
-const struct kind kind_size = { "size (64m, 1.5g)", norm_size, NULL, read_size };
-const struct kind kind_time = { "duration (1m30s)", norm_time, NULL, read_time };
-
-/* ---- lists of strings ---- */
-
-struct err *node_scalars(struct node *list)
-{
-	for (size_t i = 0; i < list->n; i++) {
-		if (list->items[i]->type == NODE_INT || list->items[i]->type == NODE_FLOAT)
-			list->items[i]->type = NODE_STR;
-		if (list->items[i]->type != NODE_STR)
-			return node_want(list->items[i], "a string");
-	}
-	return NULL;
-}
-
-static struct err *norm_list(const struct loader *l, const struct attr *a, struct node **n)
-{
-	(void)l;
-	(void)a;
-	return (*n)->type == NODE_LIST ? node_scalars(*n) : node_want(*n, "a list of strings");
-}
-
-static struct err *norm_strv(const struct loader *l, const struct attr *a, struct node **n)
-{
-	(void)l;
-	(void)a;
-	if ((*n)->type == NODE_STR) {
-		struct node *list = node_new(NODE_LIST, *n);
-
-		node_append(list, node_scalar(NODE_STR, (*n)->text, *n));
-		node_become(n, list);
-	}
-	return (*n)->type == NODE_LIST ? node_scalars(*n)
-				       : node_want(*n, "a string or a list of strings");
-}
-
-static struct err *norm_caps(const struct loader *l, const struct attr *a, struct node **n)
-{
-	TRY(norm_list(l, a, n));
-	for (size_t i = 0; i < (*n)->n; i++) {
-		char *text = (*n)->items[i]->text;
-		bool whole = strncasecmp(text, "CAP_", 4) == 0 || strcasecmp(text, "ALL") == 0;
-
-		for (char *p = text; *p; p++)
-			*p = (char)toupper((unsigned char)*p);
-		if (whole)
-			continue;
-		(*n)->items[i]->text = mem_printf("CAP_%s", text);
-		free(text);
-	}
-	return NULL;
-}
-
-static char *identity_text(const struct node *item)
-{
-	return mem_strdup(item->text);
-}
-
-/* A list with room for all of @n: the loader's, NULL when that is none. */
-static char **strv_for(struct loader *l, const struct node *n)
-{
-	return keep_strv(l, n->n ? mem_alloc((n->n + 1) * sizeof(char *)) : NULL);
-}
-
-static char **list_strv(struct loader *l, const struct node *n)
-{
-	char **v = strv_for(l, n);
-
-	for (size_t i = 0; i < n->n; i++)
-		v[i] = mem_strdup(n->items[i]->text);
-	return v;
-}
-
-static struct err *read_strv(struct loader *l, const struct attr *a, const struct node *n,
-			     void *field)
-{
-	(void)a;
-	*(char ***)field = list_strv(l, n);
-	return NULL;
-}
-
-const struct kind kind_list = { "list of strings", norm_list, identity_text, read_strv };
-const struct kind kind_strv = { "string or list", norm_strv, identity_text, read_strv };
-const struct kind kind_caps = { "list of capabilities", norm_caps, identity_text, read_strv };
-
-/* ---- commands ---- */
-
-static struct err *norm_words(const struct loader *l, const struct attr *a, struct node **n)
-{
-	auto_strv char **words = NULL;
-
-	if ((*n)->type == NODE_NULL)
-		return NULL;
-	if ((*n)->type != NODE_STR)
-		return norm_list(l, a, n);
-	TRY(at_node(*n, scalar_words((*n)->text, &words)));
-	struct node *list = node_new(NODE_LIST, *n);
-
-	for (char **w = words; w && *w; w++)
-		node_append(list, node_scalar(NODE_STR, *w, *n));
-	node_become(n, list);
-	return NULL;
-}
-
-static struct err *read_words(struct loader *l, const struct attr *a, const struct node *n,
-			      void *field)
-{
-	struct compose_words *w = field;
-
-	(void)a;
-	w->set = true;
-	w->v = list_strv(l, n);
-	return NULL;
-}
-
-static struct err *norm_test(const struct loader *l, const struct attr *a, struct node **n)
-{
-	static const char *const kinds[] = { "NONE", "CMD", "CMD-SHELL", NULL };
-
-	if ((*n)->type == NODE_STR) {
-		struct node *list = node_new(NODE_LIST, *n);
-
-		node_append(list, node_scalar(NODE_STR, "CMD-SHELL", *n));
-		node_append(list, node_scalar(NODE_STR, (*n)->text, *n));
-		node_become(n, list);
-	}
-	TRY(norm_list(l, a, n));
-	if ((*n)->n && !str_one_of((*n)->items[0]->text, kinds))
-		return node_err((*n)->items[0], "must be NONE, CMD or CMD-SHELL");
-	return NULL;
-}
-
-const struct kind kind_words = { "string or list", norm_words, NULL, read_words };
-const struct kind kind_test = { "string or list", norm_test, NULL, read_words };
-
-/* ---- KEY=value ---- */
-
-/* Adds one "KEY=value", or a KEY alone, to @map. */
-static struct err *add_pair(const struct node *item, const char *separators, struct node *map)
-{
-	if (item->type != NODE_STR)
-		return node_want(item, "a string KEY=value");
-	size_t length = strcspn(item->text, separators);
-	auto_free char *key = mem_strndup(item->text, length);
-	bool value = item->text[length] != '\0';
-
-	if (!*key)
-		return node_err(item, "a variable without a name");
-	node_set(map, key,
-		 node_scalar(value ? NODE_STR : NODE_NULL, value ? item->text + length + 1 : "",
-			     item));
-	return NULL;
-}
-
-/* A list of "KEY=value" or a mapping becomes a mapping. */
-static struct err *norm_pairs(struct node **n, const char *separators)
-{
-	auto_node struct node *map = node_new(NODE_MAP, *n);
-
-	if ((*n)->type != NODE_LIST && (*n)->type != NODE_MAP)
-		return node_want(*n, "a mapping or a list of KEY=value");
-	for (size_t i = 0; i < (*n)->n; i++) {
-		const struct node *item = (*n)->items[i];
-
-		if ((*n)->type == NODE_LIST) {
-			TRY(add_pair(item, separators, map));
-			continue;
-		}
-		if (!*(*n)->keys[i])
-			return node_err(item, "a variable without a name");
-		if (!node_is_scalar(item))
-			return node_want(item, "a string");
-		node_set(map, (*n)->keys[i],
-			 node_scalar(item->type == NODE_NULL ? NODE_NULL : NODE_STR, item->text,
-				     item));
-	}
-	node_become(n, steal(&map));
-	return NULL;
-}
-
-static struct err *norm_env(const struct loader *l, const struct attr *a, struct node **n)
-{
-	(void)l;
-	(void)a;
-	return norm_pairs(n, "=");
-}
-
-static struct err *read_env(struct loader *l, const struct attr *a, const struct node *n,
-			    void *field)
-{
-	bool environment = strcmp(a->name, "environment") == 0;
-	char **v = strv_for(l, n);
-	size_t used = 0;
-
-	for (size_t i = 0; i < n->n; i++) {
-		const char *value = n->items[i]->text;
-
-		if (n->items[i]->type == NODE_NULL) /* a name alone is passed on, when it is set */
-			value = environment ? env_get(l->env, n->keys[i]) : "";
-		if (value)
-			v[used++] = mem_printf("%s=%s", n->keys[i], value);
-	}
-	*(char ***)field = v;
-	return NULL;
-}
-
-/* "host:ip", "host=ip", or a mapping of host to one or more addresses: a list of "host=ip". */
-static struct err *norm_hosts(const struct loader *l, const struct attr *a, struct node **n)
-{
-	auto_node struct node *list = node_new(NODE_LIST, *n);
-
-	(void)l;
-	(void)a;
-	if ((*n)->type != NODE_LIST && (*n)->type != NODE_MAP)
-		return node_want(*n, "a mapping or a list of HOST=ADDRESS");
-	for (size_t i = 0; i < (*n)->n; i++) {
-		const struct node *item = (*n)->items[i];
-
-		for (size_t k = 0; k < (item->type == NODE_LIST ? item->n : 1); k++) {
-			const struct node *one = item->type == NODE_LIST ? item->items[k] : item;
-
-			if (one->type != NODE_STR)
-				return node_want(one, "a string");
-			size_t length =
-				strcspn(one->text, one->text[strcspn(one->text, "=")] ? "=" : ":");
-
-			if ((*n)->type == NODE_LIST &&
-			    (!length || !one->text[length] || !one->text[length + 1]))
-				return node_err(one, "'%s' is not HOST=ADDRESS", one->text);
-			const char *address =
-				(*n)->type == NODE_MAP ? one->text : one->text + length + 1;
-			size_t bare = strlen(address);
-			bool bracket = bare > 2 && *address == '[' && address[bare - 1] == ']';
-			auto_free char *host = (*n)->type == NODE_MAP
-						       ? mem_strdup((*n)->keys[i])
-						       : mem_strndup(one->text, length);
-			auto_free char *text =
-				mem_printf("%s=%.*s", host, (int)(bracket ? bare - 2 : bare),
-					   address + bracket);
-
-			node_append(list, node_scalar(NODE_STR, text, one));
-		}
-	}
-	node_become(n, steal(&list));
-	return NULL;
-}
-
-const struct kind kind_env = { "mapping, or list of KEY=value", norm_env, NULL, read_env };
-const struct kind kind_hosts = { "mapping, or list of HOST=ADDRESS", norm_hosts, NULL, read_strv };
-
-/* ---- members by a table ---- */
-
-/* The text of a member that says something, or NULL. */
-const char *node_member(const struct node *map, const char *key)
-{
-	const struct node *n = node_get(map, key);
-
-	return n && n->type != NODE_NULL && *n->text ? n->text : NULL;
-}
-
-static struct err *norm_table(const struct loader *l, const struct attr *a, struct node **n)
-{
-	if ((*n)->type == NODE_NULL)
-		node_become(n, node_new(NODE_MAP, *n));
-	return (*n)->type == NODE_MAP ? attr_normalise(l, a->table, *n)
-				      : node_want(*n, "a mapping");
-}
-
-static struct err *read_table(struct loader *l, const struct attr *a, const struct node *n,
-			      void *field)
-{
-	return attr_read(l, a->table, n, field);
-}
-
-const struct kind kind_table = { "mapping", norm_table, NULL, read_table };
-
-static struct err *norm_envfile(const struct loader *l, const struct attr *a, struct node **n)
-{
-	auto_node struct node *list = node_new(NODE_LIST, *n);
-	bool alone = (*n)->type != NODE_LIST;
-
-	for (size_t i = 0; i < (alone ? 1 : (*n)->n); i++) {
-		const struct node *item = alone ? *n : (*n)->items[i];
-
-		if (item->type == NODE_STR) {
-			struct node *map = node_new(NODE_MAP, item);
-
-			node_set(map, "path", node_scalar(NODE_STR, item->text, item));
-			node_set(map, "required", node_scalar(NODE_BOOL, "true", item));
-			node_append(list, map);
-		} else {
-			node_append(list, node_copy(item));
-		}
-		struct node **last = &list->items[list->n - 1];
-
-		TRY(norm_table(l, a, last));
-		struct node *path = node_get(*last, "path");
-
-		if (!node_member(*last, "path"))
-			return node_err(*last, "the path is missing");
-		auto_free char *absolute = load_path(l, path->text);
-
-		node_set(*last, "path", node_scalar(NODE_STR, absolute, path));
-	}
-	node_become(n, steal(&list));
-	return NULL;
-}
-
-static char *identity_path(const struct node *item)
-{
-	return mem_strdup(node_get(item, "path")->text);
-}
-
-const struct kind kind_envfile = { "string, list, or list of {path, required}", norm_envfile,
-				   identity_path, NULL };
-
-/* A list of names becomes a mapping of names to nothing. */
-static struct err *norm_names(const struct loader *l, const struct attr *a, struct node **n)
-{
-	auto_node struct node *map = node_new(NODE_MAP, *n);
-
-	if ((*n)->type == NODE_MAP) {
-		for (size_t i = 0; i < (*n)->n; i++)
-			if ((*n)->items[i]->type != NODE_NULL)
-				TRY(norm_table(l, a, &(*n)->items[i]));
-		return NULL;
-	}
-	TRY(norm_list(l, a, n));
-	for (size_t i = 0; i < (*n)->n; i++)
-		node_set(map, (*n)->items[i]->text, node_scalar(NODE_NULL, "", (*n)->items[i]));
-	node_become(n, steal(&map));
-	return NULL;
-}
-
-static struct err *read_names(struct loader *l, const struct attr *a, const struct node *n,
-			      void *field)
-{
-	char **v = strv_for(l, n);
-
-	(void)a;
-	for (size_t i = 0; i < n->n; i++)
-		v[i] = mem_strdup(n->keys[i]);
-	*(char ***)field = v;
-	return NULL;
-}
-
-const struct kind kind_names = { "list, or mapping of names", norm_names, NULL, read_names };
-
-const struct kind kind_any = { "anything", NULL, NULL, NULL };
+/* clang-format off */
+const struct kind kind_str    = { .label = "string", .zero = "", .normalise = norm_str, .read = read_str };
+const struct kind kind_maybe  = { .label = "string, or nothing", .null = true, .zero = "", .normalise = norm_maybe, .read = read_str };
+const struct kind kind_title  = { .label = "string", .normalise = norm_str, .read = read_str };
+const struct kind kind_name   = { .label = "name of a container", .zero = "", .normalise = norm_name, .read = read_str };
+const struct kind kind_path   = { .label = "path on this host", .zero = "", .normalise = norm_path, .read = read_str };
+const struct kind kind_text   = { .label = "string or number", .zero = "", .normalise = norm_text, .read = read_str };
+const struct kind kind_choice = { .label = "one of", .normalise = norm_choice, .read = read_str };
+const struct kind kind_policy = { .label = "pull policy", .zero = "", .normalise = norm_policy, .read = read_str };
+const struct kind kind_either = { .label = "string, or true or false", .zero = "", .normalise = norm_either, .read = read_str };
+const struct kind kind_flag   = { .label = "true or false", .zero = "false", .normalise = norm_flag, .read = kind_read_flag };
+const struct kind kind_switch = { .label = "true or false", .normalise = norm_flag, .read = kind_read_flag };
+const struct kind kind_off    = { .label = "true or false", .normalise = norm_flag, .read = read_off };
+const struct kind kind_int    = { .label = "whole number", .normalise = norm_int, .read = read_int };
+const struct kind kind_amount = { .label = "whole number", .zero = "0", .normalise = norm_amount, .read = read_int };
+const struct kind kind_natural = { .label = "whole number from 0", .normalise = norm_natural, .read = read_int };
+const struct kind kind_percent = { .label = "0 to 100", .zero = "0", .normalise = norm_percent, .read = read_int };
+const struct kind kind_adjustment = { .label = "-1000 to 1000", .zero = "0", .normalise = norm_adjustment, .read = read_int };
+const struct kind kind_number = { .label = "number", .zero = "0", .normalise = norm_number, .read = read_str };
+const struct kind kind_nano   = { .label = "number with a fraction", .zero = "0", .normalise = norm_nano, .read = read_nano };
+const struct kind kind_size   = { .label = "bytes (64m, 1.5g)", .zero = "0", .normalise = norm_size, .read = read_size };
+const struct kind kind_room   = { .label = "bytes (64m, 1.5g)", .zero = "0", .normalise = norm_room, .read = read_size };
+const struct kind kind_memory = { .label = "bytes, a string (\"64m\")", .zero = "0", .normalise = norm_memory, .read = read_size };
+const struct kind kind_time   = { .label = "duration (1m30s)", .normalise = norm_time, .read = read_time };
+const struct kind kind_delay  = { .label = "duration (1m30s)", .zero = "0s", .normalise = norm_time, .read = read_time };
+const struct kind kind_count  = { .label = "whole number, or all", .normalise = norm_count, .read = read_str };
+const struct kind kind_any    = { .label = "anything", .null = true };
+/* clang-format on */

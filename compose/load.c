@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* compose/load.c - from files to a project. */
+/* compose/load.c - from files to a project, in docker compose's order. */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,252 +14,91 @@
 #include "base/str.h"
 #include "compose/kinds.h"
 
-/* ---- memory that lives as long as the project ---- */
-
-struct keep {
-	struct keep *next;
-	char **strv; /* freed with its strings */
-	max_align_t data[];
-};
-
-void *keep_alloc(struct loader *l, size_t size)
-{
-	struct keep *k = mem_alloc(sizeof(*k) + size);
-
-	k->next = l->owner->keep;
-	l->owner->keep = k;
-	return k->data;
-}
-
-char *keep_str(struct loader *l, const char *s)
-{
-	return strcpy(keep_alloc(l, strlen(s) + 1), s); /* NOLINT: the room was made for it */
-}
-
-char *keep_printf(struct loader *l, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	auto_free char *s = mem_vprintf(fmt, ap);
-	va_end(ap);
-	return keep_str(l, s);
-}
-
-char **keep_strv(struct loader *l, char **take_v)
-{
-	keep_alloc(l, 0);
-	l->owner->keep->strv = take_v;
-	return take_v;
-}
-
-void keep_free(struct keep *k)
-{
-	while (k) {
-		struct keep *next = k->next;
-
-		strv_free(k->strv);
-		free(k);
-		k = next;
-	}
-}
-
-void keep_warning(struct loader *l, const struct node *at, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	auto_free char *what = mem_vprintf(fmt, ap);
-	va_end(ap);
-	auto_err struct err *e = node_err(at, "%s", what);
-
-	strv_add(&l->owner->p.warnings, mem_strdup(err_text(e)));
-}
-
-void keep_place(struct loader *l, const struct node *at, struct compose_place *ret)
-{
-	auto_free char *path = node_path(at);
-
-	*ret = (struct compose_place) { at->file, at->line, at->column, keep_str(l, path) };
-}
-
-struct err *compose_err(const struct compose_place *at, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	auto_free char *what = mem_vprintf(fmt, ap);
-	va_end(ap);
-	return err_new(EINVAL, "%s:%u:%u: %s: %s", at->file, at->line, at->column, at->path, what);
-}
-
 /* ---- paths and variables ---- */
 
-/* "." and ".." and doubled slashes taken out, without asking the file system. */
-static char *clean_path(const char *path)
+/* "C:\\data", "c:/data", "\\\\.\\pipe": nobody has them here, but nobody makes paths below @dir of them. */
+static bool is_windows_path(const char *path)
 {
-	auto_strv char **parts = str_split(path, "/");
-	auto_strv char **kept = NULL;
-
-	for (char **p = parts; p && *p; p++) {
-		size_t n = strv_len(kept);
-
-		if (strcmp(*p, ".") == 0)
-			continue;
-		if (strcmp(*p, "..") != 0) {
-			strv_add(&kept, mem_strdup(*p));
-		} else if (n) {
-			free(kept[n - 1]);
-			kept[n - 1] = NULL;
-		}
-	}
-	auto_free char *joined = strv_join(kept, "/");
-	return mem_printf("/%s", joined);
+	return str_starts(path, "\\\\") || (isalpha((unsigned char)*path) && path[1] == ':' &&
+					    (path[2] == '/' || path[2] == '\\'));
 }
 
-char *load_path(const struct loader *l, const char *path)
+char *load_path_from(const struct loader *l, const char *dir, const char *path)
 {
-	const char *home =
-		*path == '~' && (!path[1] || path[1] == '/') ? env_get(l->env, "HOME") : NULL;
-	auto_free char *whole = home	       ? mem_printf("%s/%s", home, path + 1)
-				: *path == '/' ? mem_strdup(path)
-					       : mem_printf("%s/%s", l->dir, path);
+	const char *home = *path == '~' ? env_get(l->scope->env, "HOME") : NULL;
 
-	return clean_path(whole);
+	if (*path == '/' || is_windows_path(path))
+		return mem_strdup(path);
+	auto_free char *whole =
+		home ? mem_printf("%s/%s", home, path + 1) : mem_printf("%s/%s", dir, path);
+
+	return str_clean_path(whole);
 }
 
-static const char *look(const void *ctx, const char *name)
+char *load_path(const struct loader *l, const struct node *n, const char *path)
 {
-	const struct loader *l = ctx;
-
-	return env_get(l->env, name);
+	return l->options->no_paths ? mem_strdup(path) : load_path_from(l, n->source->dir, path);
 }
 
-static struct err *interpolate_tree(const struct lookup *l, struct node *n)
+const char *load_lookup(const void *loader, const char *name)
 {
-	char *text = NULL;
+	const struct loader *l = loader;
+
+	return env_get(l->scope->env, name);
+}
+
+struct err *load_interpolate(struct loader *l, struct node *n)
+{
+	struct lookup vars = { .fn = load_lookup, .ctx = l, .missing = &l->missing };
 	struct err *errors = NULL;
+	char *text = NULL;
 
+	if (l->options->no_interpolate)
+		return NULL;
 	if (n->type == NODE_STR && strchr(n->text, '$')) {
-		auto_err struct err *e = interpolate(n->text, l, &text);
+		auto_err struct err *e = interpolate(n->text, &vars, &text);
 
-		if (e)
+		if (e) {
+			n->broken = true;
 			return node_err(n, "%s", err_text(e));
+		}
 		free(n->text);
 		n->text = text;
 	}
 	for (size_t i = 0; i < n->n; i++)
-		errors = err_join(errors, interpolate_tree(l, n->items[i]));
+		errors = err_join(errors, load_interpolate(l, n->items[i]));
 	return errors;
 }
 
-static struct err *read_env_file(struct loader *l, const char *path, bool required)
+struct err *load_env(struct loader *l, struct scope *scope, char *const *paths, bool required)
 {
-	auto_free char *text = NULL;
-	struct lookup outer = { look, l, &l->missing };
-	auto_strv char **env = NULL;
-	auto_err struct err *e = fd_read_file(AT_FDCWD, path, FILE_SIZE_MAX, &text);
+	struct scope *reader = l->scope;
+	auto_strv char **own = NULL;
+	struct err *e = NULL;
 
-	if (e && !required && (err_code(e) == ENOENT || err_code(e) == EISDIR))
-		return NULL;
-	if (e)
-		return err_new(err_code(e), "env file: %s", err_text(e));
-	TRY(dotenv_parse(path, text, &outer, &env));
-	for (char **p = env; p && *p; p++) {
-		auto_free char *key = mem_strndup(*p, strcspn(*p, "="));
+	l->scope = scope;
+	for (; paths && *paths && !e; paths++) {
+		auto_free char *text = NULL;
+		struct lookup outer = { .fn = load_lookup, .ctx = l, .missing = &l->missing };
 
-		/* the process's own environment wins; of several files the later one */
-		if (!env_get(l->options->environ, key))
-			env_set(&l->env, *p);
-	}
-	return NULL;
-}
-
-/* ---- merging files into one tree ---- */
-
-/*
- * "!reset" takes a key out of @over and of what was merged before, "!override"
- * out of the latter only. On an item of a list they mean nothing.
- */
-static void apply_tags(struct node *base, struct node *over)
-{
-	for (size_t i = over->n; i > 0; i--) {
-		struct node *item = over->items[i - 1];
-		const char *key = over->type == NODE_MAP ? over->keys[i - 1] : NULL;
-		struct node *old = key ? node_get(base, key) : NULL;
-
-		if (key && item->tag && old) {
-			node_free(node_take(base, key));
-			old = NULL;
-		}
-		if (key && item->tag && strcmp(item->tag, "!reset") == 0)
-			node_remove_item(over, i - 1);
-		else
-			apply_tags(old, item);
-	}
-}
-
-static struct err *merge_group(const struct loader *l, const char *group, const struct attr *table,
-			       struct node *over)
-{
-	struct node *base = node_get(l->root, group);
-	struct err *errors = NULL;
-
-	if (over->type == NODE_NULL && strcmp(group, "services") != 0)
-		return NULL;
-	if (over->type != NODE_MAP)
-		return node_err(over, "must be a mapping");
-	if (!base) {
-		base = node_new(NODE_MAP, over);
-		node_set(l->root, group, base);
-	}
-	for (size_t i = 0; i < over->n; i++) {
-		struct node **item = &over->items[i];
-
-		if ((*item)->type == NODE_NULL && table != service_attrs)
-			(*item)->type = NODE_MAP;
-		struct err *e = attr_normalise(l, table, *item);
-
-		if (e) {
-			errors = err_join(errors, e);
+		e = fd_read_file(AT_FDCWD, *paths, FILE_SIZE_MAX, &text);
+		if (e && !required && (err_code(e) == ENOENT || err_code(e) == EISDIR)) {
+			err_free(steal(&e));
 			continue;
 		}
-		struct node *old = node_get(base, over->keys[i]);
-
-		if (!old) {
-			old = node_new(NODE_MAP, *item);
-			node_set(base, over->keys[i], old);
-		}
-		errors = err_join(errors, attr_merge(table, old, steal(item)));
+		e = e ? err_wrap(e, "env file") : dotenv_parse(*paths, text, &outer, &own);
 	}
-	return errors;
+	l->scope = reader;
+	for (char **p = own; p && *p && !e; p++) {
+		auto_free char *key = mem_strndup(*p, strcspn(*p, "="));
+
+		if (!env_get(scope->env, key))
+			env_set(&scope->env, *p);
+	}
+	return e;
 }
 
-static struct err *merge_root(struct loader *l, struct node *root)
-{
-	struct err *errors = NULL;
-
-	if (root->type != NODE_MAP)
-		return node_err(root, "a Compose file is a mapping with 'services'");
-	apply_tags(l->root, root);
-	TRY(attr_normalise(l, project_attrs, root));
-	for (size_t i = 0; i < root->n; i++) {
-		const char *key = root->keys[i];
-		struct node **value = &root->items[i];
-
-		if (strcmp(key, "services") == 0)
-			errors = err_join(errors, merge_group(l, key, service_attrs, *value));
-		else if (strcmp(key, "volumes") == 0)
-			errors = err_join(errors, merge_group(l, key, volume_attrs, *value));
-		else if (strcmp(key, "networks") == 0)
-			errors = err_join(errors, merge_group(l, key, network_attrs, *value));
-		else if (strcmp(key, "version") == 0)
-			keep_warning(l, *value, "the attribute is obsolete and ignored");
-		else if ((*value)->type != NODE_NULL)
-			node_set(l->root, key, steal(value));
-	}
-	return errors;
-}
+/* ---- files ---- */
 
 static struct err *read_text(const char *path, char **ret, size_t *ret_len)
 {
@@ -272,31 +111,77 @@ static struct err *read_text(const char *path, char **ret, size_t *ret_len)
 	return err_wrap(fd_read_all(fd, FILE_SIZE_MAX, ret, ret_len), "%s", path);
 }
 
-static struct err *merge_file(struct loader *l, const char *path)
+struct err *load_parse(struct loader *l, const char *path, const char *dir,
+		       struct document_list *ret)
 {
-	const char *name = keep_str(l, strcmp(path, "-") == 0 ? "<stdin>" : path);
-	struct lookup vars = { look, l, &l->missing };
+	struct source *source = keep_alloc(l, sizeof(*source));
 	auto_free char *text = NULL;
-	struct node **documents = NULL;
-	struct err *errors = NULL;
-	size_t len = 0, n = 0;
+	size_t len = 0;
 
+	if (++l->owner->n_files > FILES_MAX)
+		return err_new(E2BIG, "%s: more than %d files make this project", path, FILES_MAX);
+	source->name = keep_str(l, strcmp(path, "-") == 0 ? "<stdin>" : path);
+	source->dir = keep_str(l, dir);
 	TRY(read_text(path, &text, &len));
-	TRY(yaml_read(name, text, len, &documents, &n));
-	if (n == 0)
-		errors = err_new(EINVAL, "%s: the file is empty", name);
-	for (size_t i = 0; i < n; i++) {
-		if (!errors)
-			errors = interpolate_tree(&vars, documents[i]);
-		if (!errors)
-			errors = merge_root(l, documents[i]);
-		node_free(documents[i]);
-	}
-	free(documents);
-	return errors;
+	TRY(yaml_read(source, text, len, &ret->items, &ret->n));
+	if (ret->n == 0)
+		return err_new(EINVAL, "%s: the file is empty", source->name);
+	return NULL;
 }
 
-/* ---- names ---- */
+void load_clear(struct document_list *documents)
+{
+	for (size_t i = 0; i < documents->n; i++)
+		node_free(documents->items[i]);
+	free(documents->items);
+}
+
+/* The version says nothing any more. */
+static void drop_version(struct loader *l, struct node *root)
+{
+	auto_node struct node *version = node_take(root, "version");
+
+	if (!version)
+		return;
+	version->parent = root;
+	version->key = "version";
+	keep_warning(l, version, "the attribute is obsolete and ignored");
+}
+
+static struct err *merge_document(struct loader *l, struct node *root)
+{
+	struct node *base = l->scope->root;
+	struct err *errors;
+
+	if (root->type == NODE_NULL && l->scope->parent == NULL)
+		return node_err(root, "a Compose file is a mapping with 'services', not nothing");
+	if (root->type != NODE_MAP)
+		return node_err(root, "a Compose file is a mapping with 'services'");
+	TRY(include_apply(l, root));
+	TRY(extends_apply(l, root));
+	tags_apply(base, root);
+	tags_strip(root);
+	drop_version(l, root);
+	base->source = root->source;
+	errors = attr_merge(project_attrs, base, node_copy(root));
+	return err_join(errors, attr_normalise(l, project_attrs, base));
+}
+
+struct err *load_merge(struct loader *l, struct document_list *documents)
+{
+	for (size_t i = 0; i < documents->n; i++)
+		TRY(merge_document(l, documents->items[i]));
+	return NULL;
+}
+
+struct err *load_complete(struct loader *l)
+{
+	TRY(check_values(l->scope->root));
+	finish_environment(l, l->scope->root);
+	return NULL;
+}
+
+/* ---- the name ---- */
 
 static bool is_name(const char *s)
 {
@@ -322,12 +207,33 @@ static char *make_name(const char *s)
 	return name;
 }
 
-static struct err *choose_name(struct loader *l)
+/* The last file that has a name gives it. */
+static const char *name_in(struct loader *l, struct document_list *files, size_t n)
 {
+	const char *name = NULL;
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < files[i].n; k++) {
+			struct node *found = node_get(files[i].items[k], "name");
+
+			if (!found || found->type != NODE_STR)
+				continue;
+			auto_node struct node *copy = node_copy(found);
+			auto_err struct err *e = load_interpolate(l, copy); /* said again later */
+
+			if (!e && *copy->text)
+				name = keep_str(l, copy->text);
+		}
+	return name;
+}
+
+static struct err *choose_name(struct loader *l, struct document_list *files, size_t n)
+{
+	struct scope *s = l->scope;
 	const char *given =
-		l->options->name ? l->options->name : env_get(l->env, "COMPOSE_PROJECT_NAME");
-	const struct node *in_file = node_get(l->root, "name");
-	const char *from = in_file ? in_file->text : strrchr(l->dir, '/') + 1;
+		l->options->name ? l->options->name : env_get(s->env, "COMPOSE_PROJECT_NAME");
+	const char *in_file = name_in(l, files, n);
+	auto_free char *name = NULL;
 
 	if (given && *given) {
 		if (!is_name(given))
@@ -335,228 +241,159 @@ static struct err *choose_name(struct loader *l)
 				       "project name '%s' must be lower-case letters, digits, _ "
 				       "and -, and begin with a letter or digit",
 				       given);
-		l->owner->p.name = keep_str(l, given);
-		return NULL;
+		name = mem_strdup(given);
+	} else {
+		name = in_file ? make_name(in_file) : mem_strdup("");
+		if (!*name) {
+			free(name);
+			name = make_name(strrchr(s->dir, '/') + 1);
+		}
+		if (!*name)
+			return err_new(EINVAL,
+				       "no project name can be made of '%s'; give one with -p",
+				       in_file ? in_file : s->dir);
 	}
-	auto_free char *name = make_name(from);
+	auto_free char *assignment = mem_printf("COMPOSE_PROJECT_NAME=%s", name);
 
-	if (!*name)
-		return err_new(EINVAL, "no project name can be made of '%s'; give one with -p",
-			       from);
+	env_set(&s->env, assignment);
 	l->owner->p.name = keep_str(l, name);
 	return NULL;
 }
 
-/* ---- from the tree to the model ---- */
+/* ---- where the files are ---- */
 
-static struct err *read_service_env(struct loader *l, const struct node *n,
-				    struct compose_service *s)
+static bool is_true(const char *text)
 {
-	const struct node *files = node_get(n, "env_file");
-	struct lookup outer = { look, l, &l->missing };
-	char **env = NULL;
+	return text && str_one_of(text, (const char *const[]) { "1", "t", "T", "true", "TRUE",
+								"True", NULL });
+}
 
-	for (size_t i = 0; files && i < files->n; i++) {
-		const struct node *path = node_get(files->items[i], "path");
-		const struct node *required = node_get(files->items[i], "required");
-		auto_free char *text = NULL;
-		auto_err struct err *e = fd_read_file(AT_FDCWD, path->text, FILE_SIZE_MAX, &text);
+/* .env of a directory, unless other files are named. */
+static struct err *read_dotenv(struct loader *l, const char *dir)
+{
+	char *const *files = l->options->env_files;
+	auto_free char *path = mem_printf("%s/.env", strcmp(dir, "/") == 0 ? "" : dir);
+	char *own[] = { path, NULL };
+	const char *named = env_get(l->options->environ, "COMPOSE_ENV_FILES");
+	auto_strv char **from_env = named ? str_split(named, ",") : NULL;
 
-		if (err_code(e) == ENOENT && required && strcmp(required->text, "false") == 0)
-			continue;
-		if (!e)
-			e = dotenv_parse(path->text, text, &outer, &env);
-		if (e) {
-			strv_free(env);
-			return node_err(path, "%s", err_text(e));
-		}
-	}
-	for (char **p = s->environment; p && *p; p++)
-		env_set(&env, *p);
-	s->environment = keep_strv(l, env);
+	if (files && *files)
+		return load_env(l, l->scope, files, true);
+	if (from_env)
+		return load_env(l, l->scope, from_env, true);
+	if (is_true(env_get(l->options->environ, "COMPOSE_DISABLE_ENV_FILE")))
+		return NULL;
+	return load_env(l, l->scope, own, false);
+}
+
+static char *directory_of(const char *path)
+{
+	char *dir = mem_strdup(path);
+	char *slash = strrchr(dir, '/');
+
+	slash[slash == dir] = '\0';
+	return dir;
+}
+
+static struct err *find_files(struct loader *l, const char *start, char ***ret)
+{
+	const char *separator = env_get(l->scope->env, "COMPOSE_PATH_SEPARATOR");
+	const char *named = env_get(l->scope->env, "COMPOSE_FILE");
+
+	if (l->options->files && *l->options->files)
+		*ret = strv_dup(l->options->files);
+	else if (named && *named)
+		*ret = str_split(named, separator && *separator ? separator : ":");
+	else
+		TRY(err_wrap(project_find_files(start, ret), "project"));
 	return NULL;
 }
 
-/* It becomes the name of files and groups. */
-static bool is_service_name(const char *s)
-{
-	static const char allowed[] =
-		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-
-	return strlen(s) <= 200 && strspn(s, allowed) == strlen(s) && strspn(s, ".") != strlen(s);
-}
-
-static struct err *read_service(struct loader *l, const struct node *n, struct compose_service *s)
-{
-	s->name = n->key;
-	keep_place(l, n, &s->place);
-	if (!is_service_name(s->name))
-		return node_err(
-			n, "'%s' is not a service name: letters, digits, _ . and -, not only dots",
-			s->name);
-	TRY(attr_read(l, service_attrs, n, s));
-	if (!s->image)
-		return node_err(n, "the image is missing");
-	return read_service_env(l, n, s);
-}
-
-static bool wanted(const struct loader *l, const struct compose_service *s)
-{
-	if (!s->profiles || strv_has(l->options->services, s->name) ||
-	    strv_has(l->options->profiles, "*"))
-		return true;
-	for (char **p = s->profiles; *p; p++)
-		if (strv_has(l->options->profiles, *p))
-			return true;
-	return false;
-}
-
-static bool service_enabled(struct loader *l, const struct node *n)
-{
-	struct compose_service probe = { .name = n->key };
-	const struct node *profiles = node_get(n, "profiles");
-
-	if (profiles && profiles->n)
-		err_ignore(kind_list.read(l, service_attrs, profiles, &probe.profiles));
-	return wanted(l, &probe);
-}
-
-static struct err *read_services(struct loader *l)
-{
-	const struct node *services = node_get(l->root, "services");
-	struct compose_project *p = &l->owner->p;
-	struct err *errors = NULL;
-
-	if (!services)
-		return err_new(EINVAL, "%s: no 'services'", p->files[0]);
-	p->services = keep_alloc(l, services->n * sizeof(*p->services));
-	for (size_t i = 0; i < services->n; i++)
-		if (service_enabled(l, services->items[i]))
-			errors = err_join(errors, read_service(l, services->items[i],
-							       &p->services[p->n_services++]));
-	return errors;
-}
-
-static struct err *read_volume(struct loader *l, const struct node *n, struct compose_volume *v)
-{
-	const struct node *name = node_get(n, "name"), *external = node_get(n, "external");
-	const struct node *driver = node_get(n, "driver");
-
-	v->key = n->key;
-	keep_place(l, n, &v->place);
-	v->external = external && strcmp(external->text, "true") == 0;
-	v->name = name		? name->text
-		  : v->external ? n->key
-				: keep_printf(l, "%s_%s", l->owner->p.name, n->key);
-	if (driver && strcmp(driver->text, "local") != 0)
-		return node_err(driver, "the driver '%s' needs a plugin; only local is built in",
-				driver->text);
-	return attr_read(l, volume_attrs, n, v);
-}
-
-static struct err *read_volumes(struct loader *l)
-{
-	const struct node *volumes = node_get(l->root, "volumes");
-	struct compose_project *p = &l->owner->p;
-	struct err *errors = NULL;
-
-	if (!volumes)
-		return NULL;
-	p->volumes = keep_alloc(l, volumes->n * sizeof(*p->volumes));
-	for (size_t i = 0; i < volumes->n; i++)
-		errors = err_join(errors,
-				  read_volume(l, volumes->items[i], &p->volumes[p->n_volumes++]));
-	return errors;
-}
-
-static struct err *check_networks(const struct loader *l)
-{
-	const struct node *networks = node_get(l->root, "networks");
-	struct err *errors = NULL;
-
-	for (size_t i = 0; networks && i < networks->n; i++) {
-		const struct node *driver = node_get(networks->items[i], "driver");
-		bool known =
-			!driver || str_one_of(driver->text,
-					      (const char *const[]) { "bridge", "default", NULL });
-
-		if (!known)
-			errors = err_join(errors, node_err(driver,
-							   "the driver '%s' is not supported: a "
-							   "pod has one routed network",
-							   driver->text));
-	}
-	return errors;
-}
-
-/* ---- where the files are ---- */
-
-/* The files as they are shown, and the project directory. */
+/*
+ * The files as they are shown, the project directory and the environment. .env
+ * may name the files, and the files' directory may have another .env.
+ */
 static struct err *choose_files(struct loader *l)
 {
 	const struct compose_options *o = l->options;
 	struct compose_project *p = &l->owner->p;
+	struct scope *s = l->scope;
 	auto_free char *cwd = getcwd(NULL, 0);
+	const char *first = o->files && *o->files && strcmp(*o->files, "-") != 0 ? *o->files : NULL;
 
 	if (!cwd)
 		return err_errno("current directory");
-	l->dir = cwd; /* for load_path() below */
-	auto_free char *start = o->project_dir ? load_path(l, o->project_dir) : mem_strdup(cwd);
-	auto_free char *first = NULL;
+	auto_free char *start =
+		o->project_dir ? load_path_from(l, cwd, o->project_dir) : mem_strdup(cwd);
+	auto_free char *file = first ? load_path_from(l, cwd, first) : NULL;
+	auto_free char *before = o->project_dir || !first ? mem_strdup(start) : directory_of(file);
 
-	if (o->files && *o->files)
-		p->files = strv_dup(o->files);
-	else
-		TRY(err_wrap(project_find_files(start, &p->files), "project"));
+	TRY(read_dotenv(l, before));
+	TRY(find_files(l, start, &p->files));
 	if (o->project_dir || strcmp(p->files[0], "-") == 0) {
-		first = mem_printf("%s/", start);
+		s->dir = keep_str(l, start);
 	} else {
-		auto_free char *absolute = load_path(l, p->files[0]);
+		auto_free char *absolute = load_path_from(l, cwd, p->files[0]);
+		auto_free char *dir = directory_of(absolute);
 
-		first = steal(&absolute);
+		s->dir = keep_str(l, dir);
 	}
-	first[strrchr(first, '/') == first ? 1 : strrchr(first, '/') - first] = '\0';
-	l->dir = keep_str(l, first);
-	p->dir = l->dir;
-	return NULL;
+	p->dir = s->dir;
+	auto_free char *main_file = load_path_from(l, cwd, p->files[0]);
+
+	s->file = keep_str(l, main_file);
+	return strcmp(before, s->dir) == 0 ? NULL : read_dotenv(l, s->dir);
 }
 
-static struct err *read_environment(struct loader *l)
-{
-	char *const *files = l->options->env_files;
+/* ---- the load ---- */
 
-	l->env = strv_dup(l->options->environ);
-	if (!files || !*files) {
-		auto_free char *path = mem_printf("%s/.env", l->dir);
-		return read_env_file(l, path, false);
+static struct err *merge_files(struct loader *l, struct document_list *files, size_t n)
+{
+	struct err *errors = NULL;
+
+	TRY(choose_name(l, files, n));
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < files[i].n; k++)
+			errors = err_join(errors, load_interpolate(l, files[i].items[k]));
+		errors = err_join(errors, load_merge(l, &files[i]));
 	}
-	for (; *files; files++)
-		TRY(read_env_file(l, *files, true));
-	return NULL;
+	TRY(errors);
+	return load_complete(l);
+}
+
+static struct err *read_sources(struct loader *l)
+{
+	char **paths = l->owner->p.files;
+	size_t n = strv_len(paths);
+	auto_free struct document_list *files = mem_alloc(n * sizeof(*files));
+	struct err *errors = NULL;
+
+	for (size_t i = 0; i < n; i++)
+		errors = err_join(errors, load_parse(l, paths[i], l->scope->dir, &files[i]));
+	if (!errors)
+		errors = merge_files(l, files, n);
+	for (size_t i = 0; i < n; i++)
+		load_clear(&files[i]);
+	return errors;
 }
 
 static struct err *load(struct loader *l)
 {
-	struct err *errors = NULL;
+	const struct compose_options *o = l->options;
+	struct node *root = l->scope->root;
+	auto_node struct node *off = NULL;
 
-	l->env = strv_dup(l->options->environ);
-	struct err *e = choose_files(l);
-
-	strv_free(l->env);
-	l->env = NULL;
-	TRY(e);
-	TRY(read_environment(l));
-	for (char **f = l->owner->p.files; *f; f++)
-		errors = err_join(errors, merge_file(l, *f));
-	TRY(errors);
-	TRY(choose_name(l));
-	node_set(l->root, "name", node_scalar(NODE_STR, l->owner->p.name, l->root));
-	errors = read_volumes(l);
-	errors = err_join(errors, check_networks(l));
-	errors = err_join(errors, read_services(l));
-	TRY(errors);
-	TRY(project_check(&l->owner->p, l->root, l->options->services));
-	project_select(&l->owner->p, l->options->services);
+	TRY(choose_files(l));
+	TRY(read_sources(l));
+	TRY(finish_project(l, root));
+	select_profiles(l, root, &off);
+	if (!o->no_consistency)
+		TRY(check_project(root, off));
+	TRY(read_files(l, root));
+	TRY(select_services(l, root, off));
+	if (!o->all_resources)
+		select_resources(root);
+	TRY(read_project(l, root));
 	for (char **m = l->missing; m && *m; m++)
 		strv_add(&l->owner->p.warnings,
 			 mem_printf("the variable %s is not set; it becomes an empty string", *m));
@@ -566,12 +403,14 @@ static struct err *load(struct loader *l)
 struct err *compose_load(const struct compose_options *o, struct compose_project **ret)
 {
 	struct project *owner = mem_alloc(sizeof(*owner));
-	struct loader l = { .options = o, .owner = owner };
+	struct scope scope = { .env = strv_dup(o->environ) };
+	struct loader l = { .options = o, .owner = owner, .scope = &scope };
 
-	l.root = owner->root = node_new(NODE_MAP, NULL);
+	owner->raw = o->no_interpolate;
+	scope.root = owner->root = node_new(NODE_MAP, NULL);
 	struct err *e = load(&l);
 
-	strv_free(l.env);
+	owner->p.environment = scope.env;
 	strv_free(l.missing);
 	if (e) {
 		compose_free(&owner->p);
@@ -589,6 +428,7 @@ void compose_free(struct compose_project *p)
 		return;
 	strv_free(p->files);
 	strv_free(p->warnings);
+	strv_free(p->environment);
 	node_free(owner->root);
 	keep_free(owner->keep);
 	free(owner);

@@ -17,7 +17,7 @@ struct node *node_new(enum node_type type, const struct node *at)
 
 	n->type = type;
 	if (at) {
-		n->file = at->file;
+		n->source = at->source;
 		n->line = at->line;
 		n->column = at->column;
 		n->parent = at->parent;
@@ -40,6 +40,7 @@ struct node *node_copy(const struct node *n)
 
 	copy->text = mem_strdup(n->text);
 	copy->tag = mem_strdup(n->tag);
+	copy->broken = n->broken;
 	for (size_t i = 0; i < n->n; i++)
 		if (n->type == NODE_MAP)
 			node_set(copy, n->keys[i], node_copy(n->items[i]));
@@ -127,6 +128,13 @@ struct node *node_get(const struct node *map, const char *key)
 	return i < map->n ? map->items[i] : NULL;
 }
 
+struct node **node_slot(const struct node *map, const char *key)
+{
+	size_t i = find(map, key);
+
+	return i < map->n ? &map->items[i] : NULL;
+}
+
 static void adopt(struct node *parent, const char *key, struct node *child)
 {
 	child->parent = parent;
@@ -190,9 +198,9 @@ static struct node *take_item(struct node *parent, size_t i)
 
 struct node *node_take(struct node *map, const char *key)
 {
-	size_t i = map->type == NODE_MAP ? find(map, key) : map->n;
+	size_t i = map && map->type == NODE_MAP ? find(map, key) : 0;
 
-	if (i == map->n)
+	if (!map || map->type != NODE_MAP || i == map->n)
 		return NULL;
 	struct node *value = take_item(map, i);
 
@@ -234,6 +242,6 @@ struct err *node_err(const struct node *n, const char *fmt, ...)
 	auto_free char *what = mem_vprintf(fmt, ap);
 	va_end(ap);
 	auto_free char *path = node_path(n);
-	return err_new(EINVAL, "%s:%u:%u: %s%s%s", n->file, n->line, n->column, path,
-		       *path ? ": " : "", what);
+	return err_new(EINVAL, "%s:%u:%u: %s%s%s", n->source ? n->source->name : "?", n->line,
+		       n->column, path, *path ? ": " : "", what);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* compose/print.c - the canonical form of a project, and the reference page. */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,19 +37,42 @@ static struct err *escape(struct node *n)
 	return NULL;
 }
 
+/* As docker compose's JSON has it: "Path", "Rate" and "Weight". */
+static void capitalise(struct node *blkio)
+{
+	for (size_t i = 0; blkio && blkio->type == NODE_MAP && i < blkio->n; i++)
+		for (size_t k = 0; k < blkio->items[i]->n; k++) {
+			struct node *item = blkio->items[i]->items[k];
+
+			for (size_t m = 0; item->type == NODE_MAP && m < item->n; m++)
+				item->keys[m][0] = (char)toupper((unsigned char)item->keys[m][0]);
+		}
+}
+
+/* What docker compose's JSON does not show: extensions of services and others, and models. */
+static void prepare(struct node *root, bool json)
+{
+	struct node *services = node_get(root, "services");
+	const struct node *networks = node_get(root, "networks");
+
+	attr_prune(project_attrs, root, json);
+	for (size_t i = 0; networks && networks->type == NODE_MAP && i < networks->n; i++)
+		node_free(node_take(node_get(networks->items[i], "ipam"), "options"));
+	for (size_t i = 0; json && services && i < services->n; i++)
+		capitalise(node_get(services->items[i], "blkio_config"));
+	if (json)
+		node_free(node_take(root, "models"));
+}
+
 struct err *compose_print(const struct compose_project *p, enum compose_format format, FILE *out)
 {
 	const struct project *owner = (const struct project *)p;
 	auto_node struct node *copy = node_copy(owner->root);
 	auto_node struct node *sorted = node_new(NODE_MAP, NULL);
-	struct node *services = node_get(copy, "services");
 
-	TRY(escape(copy));
-
-	/* only what is enabled and chosen */
-	for (size_t i = services ? services->n : 0; i > 0; i--)
-		if (!compose_find(p, services->keys[i - 1]))
-			node_free(node_take(services, services->keys[i - 1]));
+	if (!owner->raw)
+		TRY(escape(copy));
+	prepare(copy, format == COMPOSE_JSON);
 	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
 		struct node *n = node_take(copy, order[i]);
 
@@ -61,35 +85,117 @@ struct err *compose_print(const struct compose_project *p, enum compose_format f
 		node_set(sorted, key, node_take(copy, key));
 	}
 	if (format == COMPOSE_YAML)
-		return yaml_print(sorted, out);
-	node_print_json(sorted, out);
+		return emit_yaml(sorted, out);
+	emit_json(sorted, out);
 	return NULL;
 }
 
+char *compose_text(const struct compose_project *p, const struct compose_service *s)
+{
+	static const char *const unimportant[] = { "build", "pull_policy", "scale", "profiles",
+						   "depends_on" };
+	const struct project *owner = (const struct project *)p;
+	auto_node struct node *copy =
+		node_copy(node_get(node_get(owner->root, "services"), s->name));
+	struct node *deploy = node_get(copy, "deploy");
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	for (size_t i = 0; i < ARRAY_LEN(unimportant); i++)
+		node_free(node_take(copy, unimportant[i]));
+	if (deploy)
+		node_free(node_take(deploy, "replicas"));
+	emit_json(copy, out);
+	fclose(out);
+	return text;
+}
+
+/* ---- variables ---- */
+
+struct seen {
+	struct compose_variable *items;
+	size_t n;
+};
+
+static const char *nothing(const void *ctx, const char *name)
+{
+	(void)ctx;
+	(void)name;
+	return NULL;
+}
+
+/* The first that says something about a variable is believed. */
+static void see(void *ctx, const char *name, char operator, const char * word)
+{
+	struct seen *seen = ctx;
+	size_t i = 0;
+
+	while (i < seen->n && strcmp(seen->items[i].name, name) != 0)
+		i++;
+	if (i == seen->n) {
+		seen->items = mem_grow(seen->items, ++seen->n, sizeof(*seen->items));
+		seen->items[i] = (struct compose_variable) { mem_strdup(name), mem_strdup(""),
+							     mem_strdup(""), false };
+	}
+	char **field = operator== '-' ? &seen->items[i].fallback :
+		       operator== '+' ? &seen->items[i].alternate
+				      : NULL;
+
+	seen->items[i].required |= operator== '?';
+	if (!field || **field)
+		return;
+	free(*field);
+	*field = mem_strdup(word);
+}
+
+static void find_variables(const struct node *n, struct seen *seen)
+{
+	struct lookup l = { .fn = nothing, .seen = see, .seen_ctx = seen };
+	auto_free char *text = NULL;
+
+	if (n->type == NODE_STR && strchr(n->text, '$'))
+		err_ignore(interpolate(n->text, &l, &text)); /* required ones are missing */
+	for (size_t i = 0; i < n->n; i++)
+		find_variables(n->items[i], seen);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct compose_variable *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+void compose_variables(const struct compose_project *p, struct compose_variable **ret,
+		       size_t *ret_n)
+{
+	const struct project *owner = (const struct project *)p;
+	struct seen seen = { NULL, 0 };
+
+	find_variables(owner->root, &seen);
+	if (seen.n)
+		qsort(seen.items, seen.n, sizeof(*seen.items), by_name);
+	*ret = seen.items;
+	*ret_n = seen.n;
+}
+
+void compose_variables_free(struct compose_variable *take_v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		free(take_v[i].name);
+		free(take_v[i].fallback);
+		free(take_v[i].alternate);
+	}
+	free(take_v);
+}
+
+/* ---- the reference ---- */
+
 void compose_print_reference(FILE *out)
 {
-	static const struct {
-		const char *title;
-		const struct attr *table;
-	} pages[] = {
-		{ "Top level", project_attrs },
-		{ "services.*", service_attrs },
-		{ "services.*.ports[]", port_attrs },
-		{ "services.*.volumes[]", mount_attrs },
-		{ "services.*.volumes[].bind", bind_attrs },
-		{ "services.*.volumes[].volume", mount_volume_attrs },
-		{ "services.*.volumes[].tmpfs", tmpfs_attrs },
-		{ "services.*.depends_on.*", depend_attrs },
-		{ "services.*.healthcheck", health_attrs },
-		{ "volumes.*", volume_attrs },
-		{ "networks.*", network_attrs },
-	};
-
-	fputs("# Compose attributes\n\nMade by `make docs` from the tables in compose/tables.c.\n"
+	fputs("# Compose attributes\n\nMade by `make docs` from the tables in compose/tables*.c.\n"
 	      "`x-` keys are accepted everywhere and kept. Any other key is refused.\n",
 	      out);
-	for (size_t i = 0; i < ARRAY_LEN(pages); i++) {
-		fprintf(out, "\n## %s\n\n", pages[i].title);
-		attr_print_reference(pages[i].table, out);
-	}
+	attr_print_reference(out);
 }

@@ -125,6 +125,81 @@ static char *resolve_float(const char *s)
 	return isinf(value) ? NULL : float_text(value);
 }
 
+/* One or two digits (@n of exactly that many when @exact), moved over. */
+static bool number(const char **p, size_t n, bool exact, int *ret)
+{
+	size_t digits = strspn(*p, "0123456789");
+	char *end;
+
+	if (digits == 0 || digits > n || (exact && digits != n))
+		return false;
+	*ret = (int)strtol(*p, &end, 10);
+	*p = end;
+	return true;
+}
+
+static bool skip(const char **p, const char *any)
+{
+	bool found = **p && strchr(any, **p);
+
+	*p += found;
+	return found;
+}
+
+static int days_of(int year, int month)
+{
+	static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+	bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+
+	return month < 1 || month > 12 ? 0 : days[month - 1] + (month == 2 && leap);
+}
+
+/* "2024-1-2", and with a time of day: the text that Go makes of it, or NULL. */
+static char *resolve_time(const char *s)
+{
+	int year, month, day, hour = 0, minute = 0, second = 0;
+	bool zone = false, utc = true;
+	auto_free char *part = mem_strdup("");
+
+	if (!number(&s, 4, true, &year) || !skip(&s, "-") || !number(&s, 2, false, &month) ||
+	    !skip(&s, "-") || !number(&s, 2, false, &day) || day < 1 || day > days_of(year, month))
+		return NULL;
+	if (*s) {
+		zone = *s != ' ';
+		if (!skip(&s, "Tt ") || !number(&s, 2, false, &hour) || !skip(&s, ":") ||
+		    !number(&s, 2, false, &minute) || !skip(&s, ":") ||
+		    !number(&s, 2, false, &second) || hour > 23 || minute > 59 || second > 59)
+			return NULL;
+		size_t n = *s == '.' ? 1 + strspn(s + 1, "0123456789") : 0;
+
+		if (n == 1 || n > 10)
+			return NULL;
+		free(part);
+		part = mem_strndup(s, n);
+		s += n;
+	}
+	const char *offset = s;
+	size_t length = strlen(part);
+
+	while (length && strchr("0.", part[length - 1]))
+		part[--length] = '\0';
+	if (zone && !skip(&s, "Z")) {
+		int hours, minutes;
+
+		utc = false;
+		if (!skip(&s, "+-") || !number(&s, 2, true, &hours) || !skip(&s, ":") ||
+		    !number(&s, 2, true, &minutes) || hours > 23 || minutes > 59)
+			return NULL;
+	}
+	if (*s)
+		return NULL;
+	if (utc)
+		return mem_printf("%04d-%02d-%02d %02d:%02d:%02d%s +0000 UTC", year, month, day,
+				  hour, minute, second, part);
+	return mem_printf("%04d-%02d-%02d %02d:%02d:%02d%s %.3s%.2s %.3s%.2s", year, month, day,
+			  hour, minute, second, part, offset, offset + 4, offset, offset + 4);
+}
+
 enum node_type scalar_resolve(const char *text, char **ret_text)
 {
 	free(*ret_text);
@@ -143,6 +218,9 @@ enum node_type scalar_resolve(const char *text, char **ret_text)
 	*ret_text = resolve_float(text);
 	if (*ret_text)
 		return NODE_FLOAT;
+	*ret_text = resolve_time(text);
+	if (*ret_text)
+		return NODE_TIME;
 	*ret_text = mem_strdup(text);
 	return NODE_STR;
 }
@@ -244,7 +322,7 @@ struct err *compose_parse_bytes(const char *text, int64_t *ret)
 	return NULL;
 }
 
-struct err *compose_parse_duration(const char *text, int64_t *ret_ms)
+struct err *scalar_duration(const char *text, int64_t *ret_ns)
 {
 	static const struct unit units[] = {
 		{ "ns", 1 },	   { "us", 1e3L },     { "\u00b5s", 1e3L }, { "\u03bcs", 1e3L },
@@ -255,7 +333,7 @@ struct err *compose_parse_duration(const char *text, int64_t *ret_ms)
 	long double sum = 0;
 
 	if (strcmp(p, "0") == 0) {
-		*ret_ms = 0;
+		*ret_ns = 0;
 		return NULL;
 	}
 	if (!*p)
@@ -282,33 +360,98 @@ struct err *compose_parse_duration(const char *text, int64_t *ret_ms)
 	}
 	if (sum >= 0x1p63L) /* 292 years, where Go's nanoseconds end */
 		return err_new(ERANGE, "'%s' is too long", text);
-	*ret_ms = (int64_t)sum / 1000000 * (*text == '-' ? -1 : 1);
+	*ret_ns = (int64_t)sum * (*text == '-' ? -1 : 1);
 	return NULL;
 }
 
-struct err *scalar_words(const char *text, char ***ret)
+struct err *compose_parse_duration(const char *text, int64_t *ret_ms)
+{
+	int64_t ns = 0;
+
+	TRY(scalar_duration(text, &ns));
+	*ret_ms = ns / 1000000;
+	return NULL;
+}
+
+/* @value / 10^@digits without zeros at the end: "1.5". */
+static char *fraction(uint64_t value, int digits)
+{
+	uint64_t unit = 1;
+
+	for (int i = 0; i < digits; i++)
+		unit *= 10;
+	char *text = mem_printf("%" PRIu64 ".%0*" PRIu64, value / unit, digits, value % unit);
+	size_t n = strlen(text);
+
+	while (text[n - 1] == '0')
+		n--;
+	n -= text[n - 1] == '.';
+	text[n] = '\0';
+	return text;
+}
+
+char *scalar_duration_text(int64_t ns)
+{
+	uint64_t n = ns < 0 ? -(uint64_t)ns : (uint64_t)ns;
+	const char *sign = ns < 0 ? "-" : "";
+	int digits = n < 1000 ? 0 : n < 1000000 ? 3 : n < 1000000000 ? 6 : 9;
+	const char *unit = digits == 0 ? "ns" : digits == 3 ? "\u00b5s" : digits == 6 ? "ms" : "s";
+
+	if (n == 0)
+		return mem_strdup("0s");
+	if (digits < 9) {
+		auto_free char *number = digits ? fraction(n, digits) : mem_printf("%" PRIu64, n);
+
+		return mem_printf("%s%s%s", sign, number, unit);
+	}
+	uint64_t minutes = n / 60000000000;
+	auto_free char *seconds = fraction(n % 60000000000, 9);
+
+	if (!minutes)
+		return mem_printf("%s%ss", sign, seconds);
+	if (minutes < 60)
+		return mem_printf("%s%" PRIu64 "m%ss", sign, minutes, seconds);
+	return mem_printf("%s%" PRIu64 "h%" PRIu64 "m%ss", sign, minutes / 60, minutes % 60,
+			  seconds);
+}
+
+/* Whether a shell would begin something new here. A parenthesis is an error. */
+static bool is_operator(char c)
+{
+	return c && strchr(";&|<>", c);
+}
+
+/* What docker compose's parser takes for words: it stops where a shell would do something else. */
+struct err *scalar_words(const char *text, char ***ret, const char **ret_rest)
 {
 	auto_strv char **words = NULL;
 	auto_free char *word = mem_alloc(strlen(text) + 1);
 	size_t n = 0;
 	bool open = false; /* a word has begun, maybe an empty one */
 	char quote = 0;
+	const char *p = text;
 
-	for (const char *p = text; *p; p++) {
+	for (; *p && (quote || !is_operator(*p)); p++) {
 		char c = *p;
 
-		if (c == '\\' && !quote && !p[1])
-			return err_new(EINVAL, "nothing follows the last backslash of '%s'", text);
-		if (quote == '\'' ? c != '\'' : c == '\\' && p[1]) {
-			bool escape = quote != '\'' && (quote == 0 || strchr("\\\"$`", p[1]));
+		if (c == '\\' && quote != '\'') {
+			if (!p[1])
+				return err_new(EINVAL, "nothing follows the last backslash of '%s'",
+					       text);
+			word[n++] = *++p;
+			open = true;
+		} else if (quote ? c == quote : c == '"' || c == '\'') {
+			quote = quote ? 0 : c;
+			open = true;
+		} else if (!quote && c == '(' && n && word[n - 1] == '$') {
+			size_t length = strcspn(p, ")");
 
-			word[n++] = escape ? *++p : c;
-			open = true;
-		} else if (c == quote) {
-			quote = 0;
-		} else if (!quote && (c == '"' || c == '\'')) {
-			quote = c;
-			open = true;
+			memcpy(word + n, p, length + (p[length] == ')'));
+			n += length + (p[length] == ')');
+			p += length - (p[length] != ')');
+		} else if (!quote && (c == '(' || c == ')')) {
+			return err_new(EINVAL, "no shell is run: '%c' in '%s' must be quoted", c,
+				       text);
 		} else if (!quote && strchr(" \t\n\r", c)) {
 			if (open)
 				strv_add(&words, mem_strndup(word, n));
@@ -323,6 +466,7 @@ struct err *scalar_words(const char *text, char ***ret)
 		return err_new(EINVAL, "the quote %c is not closed in '%s'", quote, text);
 	if (open)
 		strv_add(&words, mem_strndup(word, n));
+	*ret_rest = p;
 	*ret = steal(&words);
 	return NULL;
 }

@@ -161,24 +161,15 @@ static const struct node *said(struct node *map, const char *key)
 
 struct err *short_complete_port(struct node *port)
 {
-	const struct node *target = said(port, "target"), *published, *host_ip, *protocol;
-	struct range range;
+	const struct node *target = said(port, "target"), *host_ip;
 
 	if (!target)
 		return node_err(port, "the target (the port in the container) is missing");
-	TRY(parse_range(target, target->text, "container", &range));
-	if (range.first == 0)
-		return node_err(target, "container port 0 cannot be published");
-	published = said(port, "published");
-	if (published)
-		TRY(parse_range(published, published->text, "host", &range));
+	(void)said(port, "published");
 	host_ip = said(port, "host_ip");
 	if (host_ip)
 		TRY(check_address(host_ip, host_ip->text));
-	protocol = said(port, "protocol");
-	if (protocol)
-		TRY(check_protocol(protocol, protocol->text));
-	else
+	if (!said(port, "protocol"))
 		set_str(port, "protocol", "tcp");
 	if (!said(port, "mode"))
 		set_str(port, "mode", "ingress");
@@ -197,20 +188,79 @@ static struct node *sub_map(struct node *map, const char *key)
 	return node_get(map, key);
 }
 
-static void volume_option(struct node *v, bool bind, const char *option)
+static void volume_option(struct node *v, const char *option)
 {
 	static const char *const propagations[] = { "rprivate", "private", "rshared", "shared",
 						    "rslave",	"slave",   NULL };
 
 	if (strcmp(option, "ro") == 0)
 		set_flag(v, "read_only");
+	else if (strcmp(option, "rw") == 0)
+		node_free(node_take(v, "read_only"));
 	else if (strcmp(option, "nocopy") == 0)
 		set_flag(sub_map(v, "volume"), "nocopy");
 	else if (strcasecmp(option, "z") == 0)
 		set_str(sub_map(v, "bind"), "selinux", option);
-	else if (bind && str_one_of(option, propagations))
+	else if (str_one_of(option, propagations))
 		set_str(sub_map(v, "bind"), "propagation", option);
-	/* rw, cached and delegated are the default here; docker compose ignores what it does not know */
+	/* cached and delegated are the default here; docker compose ignores what it does not know */
+}
+
+/* The length of the letter that @s begins with; what is beyond ASCII is taken for one. */
+static size_t letter_length(const char *s)
+{
+	size_t n = 1;
+
+	if (isalpha((unsigned char)*s))
+		return 1;
+	if ((unsigned char)*s < 0xc0)
+		return 0;
+	while (((unsigned char)s[n] & 0xc0) == 0x80)
+		n++;
+	return n;
+}
+
+/* "C:" of a path that has a drive, at the beginning of a part. */
+static bool is_drive(const char *part, const char *p)
+{
+	size_t n = letter_length(part);
+
+	return n && p == part + n;
+}
+
+/* Whether a source is a path on the host, not the name of a volume. */
+static bool is_path(const char *source)
+{
+	return strchr("./~", *source) || str_starts(source, "\\\\") ||
+	       (letter_length(source) && source[letter_length(source)] == ':');
+}
+
+/* Cut at colons, but not at those of drives and ${VARIABLES}. */
+static struct err *split_volume(const struct node *n, char *text, char **parts, size_t *ret_n)
+{
+	char *part = text;
+	int braces = 0;
+	size_t count = 0;
+
+	for (char *p = text;; p++) {
+		bool end = !*p;
+
+		braces += p[0] == '$' && p[1] == '{';
+		braces -= *p == '}' && braces;
+		if (!end && (*p != ':' || braces || is_drive(part, p)))
+			continue;
+		if (p == part)
+			return node_err(n, "'%s' has an empty part", n->text);
+		if (count == 3)
+			return node_err(n, "'%s' has too many colons", n->text);
+		*p = '\0';
+		parts[count++] = part;
+		part = p + 1;
+		if (end)
+			break;
+	}
+	*ret_n = count;
+	return NULL;
 }
 
 /* [SOURCE:]TARGET[:OPTION,...] */
@@ -221,34 +271,28 @@ struct err *short_volume(const struct loader *l, const struct node *n, struct no
 	char *parts[3] = { text };
 	size_t count = 1;
 
-	for (char *p = text; *p; p++) {
-		if (*p != ':')
-			continue;
-		if (count == ARRAY_LEN(parts))
-			return node_err(n, "'%s' has too many colons", n->text);
-		*p = '\0';
-		parts[count++] = p + 1;
-	}
-	for (size_t i = 0; i < count; i++)
-		if (!*parts[i])
-			return node_err(n, "'%s' has an empty part", n->text);
+	if (!*text)
+		return node_err(n, "must not be empty");
+	if (strlen(text) > 2)
+		TRY(split_volume(n, text, parts, &count));
 
 	const char *source = count > 1 ? parts[0] : NULL;
-	bool bind = source && strchr("./~", *source);
+	bool bind = source && is_path(source);
 
 	set_str(v, "type", bind ? "bind" : "volume");
 	if (bind) {
-		auto_free char *path = load_path(l, source);
+		auto_free char *path = load_path(l, n, source);
 		set_str(v, "source", path);
 	} else if (source) {
 		set_str(v, "source", source);
 	}
 	set_str(v, "target", parts[count > 1]);
+	(void)sub_map(v, bind ? "bind" : "volume");
 	if (count == 3) {
 		auto_strv char **options = str_split(parts[2], ",");
 
 		for (char **o = options; o && *o; o++)
-			volume_option(v, bind, *o);
+			volume_option(v, *o);
 	}
 	if (bind)
 		set_flag(sub_map(v, "bind"), "create_host_path");

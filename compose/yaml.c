@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * compose/yaml.c - trees from libyaml's events, and back to text.
+ * compose/yaml.c - trees from libyaml's events.
  *
  * libyaml scans and parses; composing is ours: positions on every node, anchors
  * that may be defined again, merge keys, duplicate keys refused, and limits, so
@@ -24,7 +24,8 @@ struct reader {
 	yaml_parser_t parser;
 	yaml_event_t event;
 	bool has_event;
-	const char *file, *text;
+	const struct source *source;
+	const char *text;
 	size_t len;
 	struct anchor *anchors;
 	size_t n_anchors;
@@ -36,7 +37,8 @@ static struct err *compose(struct reader *r, struct node **ret);
 
 static struct err *error_at(const struct reader *r, yaml_mark_t mark, const char *what)
 {
-	return err_new(EINVAL, "%s:%zu:%zu: %s", r->file, mark.line + 1, mark.column + 1, what);
+	return err_new(EINVAL, "%s:%zu:%zu: %s", r->source->name, mark.line + 1, mark.column + 1,
+		       what);
 }
 
 /* Errors of libyaml's reader (bad UTF-8, control characters) have only an offset. */
@@ -70,7 +72,7 @@ static struct node *node_here(const struct reader *r, enum node_type type)
 {
 	struct node *n = node_new(type, NULL);
 
-	n->file = r->file;
+	n->source = r->source;
 	n->line = (unsigned)r->event.start_mark.line + 1;
 	n->column = (unsigned)r->event.start_mark.column + 1;
 	return n;
@@ -238,12 +240,15 @@ static struct err *compose_map(struct reader *r, struct node **ret)
 		auto_node struct node *at = node_here(r, NODE_NULL);
 
 		TRY(compose_key(r, map, &key));
+		bool is_merge = strcmp(key, "<<") == 0 &&
+				r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+
 		TRY(next(r));
 		TRY(compose(r, &value));
 		/* messages point at the key: that is where a reader looks */
 		value->line = node_is_scalar(value) ? value->line : at->line;
 		value->column = node_is_scalar(value) ? value->column : at->column;
-		if (strcmp(key, "<<") != 0) {
+		if (!is_merge) {
 			node_set(map, key, value);
 		} else if (merge) {
 			node_free(value);
@@ -348,13 +353,13 @@ static struct err *read_documents(struct reader *r, struct node ***ret, size_t *
 	}
 }
 
-struct err *yaml_read(const char *file, const char *text, size_t len, struct node ***ret,
+struct err *yaml_read(const struct source *source, const char *text, size_t len, struct node ***ret,
 		      size_t *ret_n)
 {
-	struct reader r = { .file = file, .text = text, .len = len };
+	struct reader r = { .source = source, .text = text, .len = len };
 
 	if (!yaml_parser_initialize(&r.parser))
-		return err_new(ENOMEM, "%s: no memory for the YAML parser", file);
+		return err_new(ENOMEM, "%s: no memory for the YAML parser", source->name);
 	yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, len);
 
 	struct err *e = read_documents(&r, ret, ret_n);
@@ -371,157 +376,4 @@ struct err *yaml_read(const char *file, const char *text, size_t len, struct nod
 		*ret_n = 0;
 	}
 	return e;
-}
-
-/* ---- printing ---- */
-
-/* Takes what an _initialize function made; false when either failed. */
-static bool emit(yaml_emitter_t *em, int made, yaml_event_t *ev)
-{
-	return made && yaml_emitter_emit(em, ev);
-}
-
-/* Whether a reader, maybe one of YAML 1.1, would take this string for something else. */
-static bool needs_quotes(const char *text)
-{
-	auto_free char *canonical = NULL;
-	bool b;
-
-	if (scalar_resolve(text, &canonical) != NODE_STR)
-		return true;
-	auto_err struct err *e = scalar_bool(text, &b);
-
-	return !e;
-}
-
-static bool emit_text(yaml_emitter_t *em, const char *text, yaml_scalar_style_t style)
-{
-	yaml_event_t ev;
-
-	return emit(em,
-		    yaml_scalar_event_initialize(&ev, NULL, NULL, (const yaml_char_t *)text, -1, 1,
-						 1, style),
-		    &ev);
-}
-
-static bool emit_string(yaml_emitter_t *em, const char *text)
-{
-	return emit_text(em, text,
-			 needs_quotes(text)   ? YAML_DOUBLE_QUOTED_SCALAR_STYLE
-			 : strchr(text, '\n') ? YAML_LITERAL_SCALAR_STYLE
-					      : YAML_PLAIN_SCALAR_STYLE);
-}
-
-static bool emit_scalar(yaml_emitter_t *em, const struct node *n)
-{
-	const char *text = n->type == NODE_NULL		  ? "null"
-			   : strcmp(n->text, "NaN") == 0  ? ".nan"
-			   : strcmp(n->text, "+Inf") == 0 ? ".inf"
-			   : strcmp(n->text, "-Inf") == 0 ? "-.inf"
-							  : n->text;
-
-	return n->type == NODE_STR ? emit_string(em, n->text)
-				   : emit_text(em, text, YAML_PLAIN_SCALAR_STYLE);
-}
-
-static bool emit_node(yaml_emitter_t *em, const struct node *n)
-{
-	yaml_event_t ev;
-	bool map = n->type == NODE_MAP, ok;
-
-	if (node_is_scalar(n))
-		return emit_scalar(em, n);
-	if (map)
-		ok = yaml_mapping_start_event_initialize(&ev, NULL, NULL, 1,
-							 n->n ? YAML_BLOCK_MAPPING_STYLE
-							      : YAML_FLOW_MAPPING_STYLE);
-	else
-		ok = yaml_sequence_start_event_initialize(&ev, NULL, NULL, 1,
-							  n->n ? YAML_BLOCK_SEQUENCE_STYLE
-							       : YAML_FLOW_SEQUENCE_STYLE);
-	ok = emit(em, ok, &ev);
-	for (size_t i = 0; ok && i < n->n; i++) {
-		ok = !map || emit_string(em, n->keys[i]);
-		ok = ok && emit_node(em, n->items[i]);
-	}
-	return ok && emit(em,
-			  map ? yaml_mapping_end_event_initialize(&ev)
-			      : yaml_sequence_end_event_initialize(&ev),
-			  &ev);
-}
-
-struct err *yaml_print(const struct node *n, FILE *out)
-{
-	yaml_emitter_t em;
-	yaml_event_t ev;
-
-	if (!yaml_emitter_initialize(&em))
-		return err_new(ENOMEM, "no memory for the YAML emitter");
-	yaml_emitter_set_output_file(&em, out);
-	yaml_emitter_set_unicode(&em, 1);
-	yaml_emitter_set_width(&em, -1);
-
-	bool ok = emit(&em, yaml_stream_start_event_initialize(&ev, YAML_UTF8_ENCODING), &ev) &&
-		  emit(&em, yaml_document_start_event_initialize(&ev, NULL, NULL, NULL, 1), &ev) &&
-		  emit_node(&em, n) && emit(&em, yaml_document_end_event_initialize(&ev, 1), &ev) &&
-		  emit(&em, yaml_stream_end_event_initialize(&ev), &ev);
-	auto_free char *problem = mem_strdup(em.problem);
-
-	yaml_emitter_delete(&em);
-	if (ok && !ferror(out))
-		return NULL;
-	return err_new(EIO, "cannot write YAML: %s", problem ? problem : "invalid text");
-}
-
-static void json_quote(const char *s, FILE *out)
-{
-	putc('"', out);
-	for (; *s; s++)
-		if (*s == '"' || *s == '\\')
-			fprintf(out, "\\%c", *s);
-		else if (*s == '\n')
-			fputs("\\n", out);
-		else if (*s == '\t')
-			fputs("\\t", out);
-		else if ((unsigned char)*s < 0x20)
-			fprintf(out, "\\u%04x", *s);
-		else
-			putc(*s, out);
-	putc('"', out);
-}
-
-/* What JSON has no number for. */
-static bool is_odd(const struct node *n)
-{
-	return n->type == NODE_FLOAT && strpbrk(n->text, "IN");
-}
-
-static void print_json(const struct node *n, int indent, FILE *out)
-{
-	bool map = n->type == NODE_MAP;
-
-	if (n->type == NODE_STR || is_odd(n)) {
-		json_quote(n->text, out);
-	} else if (node_is_scalar(n)) {
-		fputs(n->type == NODE_NULL ? "null" : n->text, out);
-	} else if (n->n == 0) {
-		fputs(map ? "{}" : "[]", out);
-	} else {
-		fputs(map ? "{" : "[", out);
-		for (size_t i = 0; i < n->n; i++) {
-			fprintf(out, "%s\n%*s", i ? "," : "", indent + 2, "");
-			if (map) {
-				json_quote(n->keys[i], out);
-				fputs(": ", out);
-			}
-			print_json(n->items[i], indent + 2, out);
-		}
-		fprintf(out, "\n%*s%s", indent, "", map ? "}" : "]");
-	}
-}
-
-void node_print_json(const struct node *n, FILE *out)
-{
-	print_json(n, 0, out);
-	putc('\n', out);
 }

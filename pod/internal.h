@@ -32,6 +32,7 @@ struct plan_container {
 	const struct image *image;
 	char *name; /* PROJECT-SERVICE-1 */
 	char **argv, **env, **labels, **groups;
+	enum pod_network network;
 	char **peers; /* further names of the pod in its hosts file */
 	char *user, *cwd, *hostname;
 	uint64_t caps;
@@ -56,6 +57,11 @@ struct plan_mount {
 	char **options; /* tmpfs: of the file system */
 	uint64_t attributes, propagation;
 	bool create_source, copy_up, external;
+	bool given;	  /* a file of ours, made when the container is */
+	const char *text; /* what is in it; NULL: what is in @source */
+	uid_t uid;
+	gid_t gid;
+	mode_t mode;
 	char **labels; /* of the volume */
 	const char *subpath;
 };
@@ -103,7 +109,12 @@ struct pod_plan {
 };
 
 /* ---- lint.c ---- */
-struct err *lint_project(const struct pod_plan *plan, char ***warnings) must_check;
+struct err *lint_project(const struct compose_project *p, char ***warnings) must_check;
+struct err *lint_plan(const struct pod_plan *plan) must_check;
+
+/* ---- plan.c ---- */
+/* The network that a service asks for. */
+enum pod_network pod_network_of(const struct compose_service *s);
 
 /* ---- resolve.c ---- */
 struct err *resolve_container(const struct compose_project *p, const struct compose_service *s,

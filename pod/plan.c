@@ -10,42 +10,49 @@
 
 /* ---- which network ---- */
 
-static struct err *network_of(const struct compose_service *s, enum pod_network *ret)
+enum pod_network pod_network_of(const struct compose_service *s)
 {
 	const char *mode = s->network_mode ? s->network_mode : "bridge";
 
-	if (strcmp(mode, "bridge") == 0 || strcmp(mode, "default") == 0 ||
-	    str_starts(mode, "service:"))
-		*ret = POD_NETWORK_POD; /* "service:x" is what a pod is anyway */
-	else if (strcmp(mode, "host") == 0)
-		*ret = POD_NETWORK_HOST;
-	else if (strcmp(mode, "none") == 0)
-		*ret = POD_NETWORK_NONE;
-	else if (str_starts(mode, "container:"))
-		return compose_err(&s->place, "network_mode: there is no engine to find '%s' in",
-				   mode);
-	else
-		return compose_err(
-			&s->place,
-			"network_mode: '%s' is not supported; there are bridge, host and none",
-			mode);
-	return NULL;
+	/* "service:x" is what a pod is anyway */
+	return strcmp(mode, "host") == 0   ? POD_NETWORK_HOST
+	       : strcmp(mode, "none") == 0 ? POD_NETWORK_NONE
+					   : POD_NETWORK_POD;
 }
 
-static struct err *choose_network(struct pod_plan *plan)
+/* The pod has a network when any service wants it; else loopback alone, when any is without. */
+static void choose_network(struct pod_plan *plan)
 {
-	for (size_t i = 0; i < plan->n_containers; i++) {
-		enum pod_network network = POD_NETWORK_POD;
+	bool wanted[] = { false, false, false };
 
-		TRY(network_of(plan->containers[i].service, &network));
-		if (i > 0 && network != plan->network)
-			return compose_err(&plan->containers[i].service->place,
-					   "network_mode: all services of a pod share one network, "
-					   "and service %s has another",
-					   plan->containers[0].service->name);
-		plan->network = network;
+	for (size_t i = 0; i < plan->n_containers; i++) {
+		plan->containers[i].network = pod_network_of(plan->containers[i].service);
+		wanted[plan->containers[i].network] = true;
 	}
-	return NULL;
+	plan->network = wanted[POD_NETWORK_POD]	   ? POD_NETWORK_POD
+			: wanted[POD_NETWORK_NONE] ? POD_NETWORK_NONE
+						   : POD_NETWORK_HOST;
+}
+
+static void add_peer(struct plan_container *c, const char *name)
+{
+	if (!strv_has(c->peers, name))
+		strv_add(&c->peers, mem_strdup(name));
+}
+
+/* The names a service has in its networks, and those that the container's own links give it. */
+static void add_aliases(struct plan_container *c, const struct compose_service *other)
+{
+	for (size_t i = 0; i < other->networks.n; i++)
+		for (char *const *a = other->networks.items[i].aliases; a && *a; a++)
+			add_peer(c, *a);
+	for (char *const *link = c->service->links; link && *link; link++) {
+		const char *colon = strchr(*link, ':');
+
+		if (colon && (size_t)(colon - *link) == strlen(other->name) &&
+		    str_starts(*link, other->name))
+			add_peer(c, colon + 1);
+	}
 }
 
 /* Every service is known to all by its name, its container's name and its host name. */
@@ -61,6 +68,7 @@ static void name_peers(struct pod_plan *plan)
 				strv_add(&c->peers, mem_strdup(other->name));
 			if (k != i && strcmp(other->hostname, other->service->name) != 0)
 				strv_add(&c->peers, mem_strdup(other->hostname));
+			add_aliases(c, other->service);
 		}
 }
 
@@ -123,23 +131,22 @@ static void add_start_steps(struct pod_plan *plan, const size_t *creates, size_t
 		starts[i] =
 			add_step(plan, (struct pod_step) { .kind = STEP_START, .container = i });
 	for (size_t i = 0; i < plan->n_containers; i++) {
-		const struct compose_depends *d = &plan->containers[i].service->depends_on;
+		const struct compose_service *s = plan->containers[i].service;
 
 		comes_after(plan, starts[i], creates[i]);
 		comes_after(plan, starts[i], network);
-		for (size_t k = 0; k < d->n; k++) {
-			size_t on = index_of(plan, d->items[k].service);
+		for (size_t k = 0; k < s->depends_on.n; k++) {
+			const struct compose_depend *d = &s->depends_on.items[k];
+			size_t on = index_of(plan, d->service);
 
 			if (on == plan->n_containers)
 				continue; /* not required, and not enabled */
-			size_t wait =
-				add_step(plan,
-					 (struct pod_step) { .kind = STEP_WAIT,
-							     .container = i,
-							     .on = on,
-							     .condition = d->items[k].condition,
-							     .required = d->items[k].required,
-							     .place = &d->items[k].place });
+			size_t wait = add_step(plan, (struct pod_step) { .kind = STEP_WAIT,
+									 .container = i,
+									 .on = on,
+									 .condition = d->condition,
+									 .required = d->required,
+									 .place = &d->place });
 			comes_after(plan, wait, starts[on]);
 			comes_after(plan, starts[i], wait);
 		}
@@ -183,6 +190,7 @@ struct err *pod_plan(const struct compose_project *p, struct image *const *image
 	(void)h;
 	plan->project = p;
 	plan->name = p->name;
+	TRY(lint_project(p, ret_warnings));
 	plan->containers = mem_alloc((p->n_services + 1) * sizeof(*plan->containers));
 	for (size_t i = 0; i < p->n_services; i++) {
 		plan->n_containers++;
@@ -192,12 +200,13 @@ struct err *pod_plan(const struct compose_project *p, struct image *const *image
 	TRY(errors);
 	if (plan->n_containers == 0)
 		return err_new(EINVAL, "%s: no service is enabled", p->files[0]);
-	TRY(choose_network(plan));
+	choose_network(plan);
 	for (size_t i = 0; i < plan->n_containers; i++)
-		TRY(resolve_ports(plan, i));
+		if (plan->containers[i].network == POD_NETWORK_POD)
+			TRY(resolve_ports(plan, i));
 	name_peers(plan);
 	make_steps(plan);
-	TRY(lint_project(plan, ret_warnings));
+	TRY(lint_plan(plan));
 	*ret = steal(&plan);
 	return NULL;
 }
@@ -287,7 +296,7 @@ void pod_plan_print(const struct pod_plan *plan, FILE *out)
 
 			fprintf(out, "       %s:%s -> %lld/%s\n",
 				p->host_ip ? p->host_ip : "0.0.0.0",
-				p->published ? p->published : "any", (long long)p->target,
+				p->published ? p->published : "any", (long long)p->target.value,
 				p->protocol);
 		}
 		if (s->kind == STEP_CREATE) {
@@ -299,7 +308,10 @@ void pod_plan_print(const struct pod_plan *plan, FILE *out)
 					&plan->containers[s->container].mounts[k];
 
 				fprintf(out, "       mount: %s%s%s\n",
-					m->source ? m->source : "tmpfs", " on ", m->target);
+					m->source  ? m->source
+					: m->given ? "a file"
+						   : "tmpfs",
+					" on ", m->target);
 			}
 		}
 	}

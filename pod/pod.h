@@ -45,6 +45,8 @@ struct pod_plan;
 struct err *pod_plan(const struct compose_project *p, struct image *const *images,
 		     const struct pod_host *h, struct pod_plan **ret,
 		     char ***ret_warnings) must_check;
+/* The same as far as it needs no images. */
+struct err *pod_lint(const struct compose_project *p, char ***ret_warnings) must_check;
 void pod_plan_print(const struct pod_plan *plan, FILE *out);
 json_t *pod_plan_json(const struct pod_plan *plan) must_check;
 void pod_plan_free(struct pod_plan *plan);

@@ -161,31 +161,52 @@ static void resolve_health(const struct compose_service *s, const struct image *
 	h->retries = or_default(own->retries, i->health.retries, 3);
 }
 
-static void resolve_restart(const struct compose_service *s, struct plan_container *c)
+/* deploy.restart_policy wins over restart, as in docker compose. */
+static struct err *resolve_restart(const struct compose_service *s, struct plan_container *c)
 {
-	const char *r = s->restart ? s->restart : "no";
+	const struct compose_restart_policy *policy = &s->deploy.restart_policy;
+	const char *r = policy->condition ? policy->condition : s->restart ? s->restart : "no";
+	const char *count = str_starts(r, "on-failure:") ? r + strlen("on-failure:") : NULL;
 
-	if (strcmp(r, "always") == 0 || strcmp(r, "unless-stopped") == 0)
+	if (str_one_of(r, (const char *const[]) { "always", "unless-stopped", "any", NULL })) {
 		c->restart = RESTART_ALWAYS;
-	if (str_starts(r, "on-failure")) {
+	} else if (count || strcmp(r, "on-failure") == 0) {
 		c->restart = RESTART_ON_FAILURE;
-		c->restart_max = r[10] == ':' ? strtoll(r + 11, NULL, 10) : 0;
+		c->restart_max = policy->condition ? policy->max_attempts.value : 0;
+		if (count)
+			TRY(compose_wrap(&s->place,
+					 str_number(count, 0, INT32_MAX, &c->restart_max)));
+	} else if (strcmp(r, "no") != 0 && strcmp(r, "none") != 0) {
+		return compose_err(&s->place,
+				   "restart: '%s' is not a policy; there are no, always, "
+				   "unless-stopped and on-failure[:N]",
+				   r);
 	}
+	return NULL;
+}
+
+static int64_t either(struct compose_int a, struct compose_int b)
+{
+	return a.set ? a.value : b.value;
 }
 
 static void resolve_limits(const struct compose_service *s, struct cgroupfs_limits *l)
 {
-	l->memory_max = s->mem_limit.value;
-	l->memory_reservation = s->mem_reservation.value;
+	const struct compose_resources *most = &s->deploy.resources.limits;
+	const struct compose_resources *least = &s->deploy.resources.reservations;
+	int64_t cpus = either(s->cpus, most->cpus);
+
+	l->memory_max = either(s->mem_limit, most->memory);
+	l->memory_reservation = either(s->mem_reservation, least->memory);
 	l->memory_swap = s->memswap_limit.value;
 	l->cpu_shares = s->cpu_shares.value;
 	l->cpu_quota = s->cpu_quota.value;
 	l->cpu_period = s->cpu_period.value;
-	l->pids_max = s->pids_limit.value;
+	l->pids_max = either(s->pids_limit, most->pids);
 	l->cpuset = s->cpuset;
-	if (s->cpus.value) {
+	if (cpus) {
 		l->cpu_period = CPU_PERIOD;
-		l->cpu_quota = s->cpus.value / (NANO_PER_CPU / CPU_PERIOD);
+		l->cpu_quota = cpus / (NANO_PER_CPU / CPU_PERIOD);
 	}
 }
 
@@ -199,8 +220,8 @@ static struct err *resolve_ulimits(const struct compose_service *s, struct plan_
 
 		if (e)
 			return compose_err(&s->place, "ulimits: %s", err_text(e));
-		l->limit.rlim_cur = u->soft < 0 ? RLIM_INFINITY : (rlim_t)u->soft;
-		l->limit.rlim_max = u->hard < 0 ? RLIM_INFINITY : (rlim_t)u->hard;
+		l->limit.rlim_cur = u->soft.value < 0 ? RLIM_INFINITY : (rlim_t)u->soft.value;
+		l->limit.rlim_max = u->hard.value < 0 ? RLIM_INFINITY : (rlim_t)u->hard.value;
 		if (l->limit.rlim_cur > l->limit.rlim_max)
 			return compose_err(&s->place,
 					   "ulimits.%s: the soft limit is above the hard one",
@@ -271,9 +292,9 @@ static void resolve_tmpfs(struct plan_mount *m, const char *options)
 
 static const struct compose_volume *find_volume(const struct compose_project *p, const char *key)
 {
-	for (size_t i = 0; i < p->n_volumes; i++)
-		if (strcmp(p->volumes[i].key, key) == 0)
-			return &p->volumes[i];
+	for (size_t i = 0; i < p->volumes.n; i++)
+		if (strcmp(p->volumes.items[i].key, key) == 0)
+			return &p->volumes.items[i];
 	return NULL;
 }
 
@@ -294,6 +315,36 @@ static void resolve_volume(const struct compose_project *p, const struct compose
 				 : mem_strdup("slipway.anonymous=true"));
 	out->copy_up = !m->nocopy && !m->subpath;
 	out->subpath = m->subpath;
+}
+
+/* The value of a driver's option. */
+static const char *option(const struct compose_volume *v, const char *key)
+{
+	return v ? env_get(v->driver_opts, key) : NULL;
+}
+
+/* Of local's options there is "type: none", "o: bind" and a device: a directory of the host. */
+static struct err *resolve_device(const struct compose_project *p, const struct compose_mount *m,
+				  struct plan_mount *out)
+{
+	const struct compose_volume *v = m->source ? find_volume(p, m->source) : NULL;
+	const char *o = option(v, "o"), *type = option(v, "type"), *device = option(v, "device");
+	auto_strv char **options = o ? str_split(o, ",") : NULL;
+	bool bind = strv_has(options, "bind") || strv_has(options, "rbind");
+
+	if (!v || !v->driver_opts)
+		return NULL;
+	if (!bind || !device || (type && strcmp(type, "none") != 0 && strcmp(type, "bind") != 0))
+		return compose_err(&v->place,
+				   "driver_opts: there is only type: none, o: bind and a device, "
+				   "which bind a directory of the host");
+	free(out->source);
+	out->source = mem_strdup(device);
+	out->type = COMPOSE_BIND;
+	out->create_source = false;
+	if (strv_has(options, "ro"))
+		out->attributes |= MOUNT_ATTR_RDONLY;
+	return NULL;
 }
 
 static struct err *resolve_mount(const struct compose_project *p, const struct compose_service *s,
@@ -317,9 +368,94 @@ static struct err *resolve_mount(const struct compose_project *p, const struct c
 		TRY(resolve_propagation(m, &out->propagation));
 	} else {
 		resolve_volume(p, s, m, out);
+		TRY(resolve_device(p, m, out));
 	}
 	if (m->read_only)
 		out->attributes |= MOUNT_ATTR_RDONLY;
+	return NULL;
+}
+
+/* ---- configs and secrets ---- */
+
+static const struct compose_file *find_file(const struct compose_project *p, bool secret,
+					    const char *key)
+{
+	const struct compose_file *items = secret ? p->secrets.items : p->configs.items;
+	size_t n = secret ? p->secrets.n : p->configs.n;
+
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(items[i].key, key))
+			return &items[i];
+	return NULL;
+}
+
+static struct err *parse_id(const struct compose_file_ref *ref, const char *text, int64_t *ret)
+{
+	return text ? compose_wrap(&ref->place, str_number(text, 0, INT32_MAX, ret)) : NULL;
+}
+
+/* A file as it is is mounted; one with another owner or mode, or made of a text, is written. */
+static struct err *resolve_file(const struct compose_project *p, const struct compose_file_ref *ref,
+				bool secret, struct plan_container *c)
+{
+	const struct compose_file *file = find_file(p, secret, ref->source);
+	const char *name = ref->target ? ref->target : ref->source;
+	auto_free char *target = *name == '/'
+					 ? mem_strdup(name)
+					 : mem_printf(secret ? "/run/secrets/%s" : "/%s", name);
+	struct plan_mount *m = add_mount(c, COMPOSE_BIND, target);
+	int64_t uid = 0, gid = 0;
+
+	if (!m)
+		return compose_err(&ref->place, "the target %s is mounted twice", target);
+	if (!file) /* its profile, say, is not consulted: check_project() has seen it */
+		return compose_err(&ref->place, "'%s' is not declared", ref->source);
+	TRY(parse_id(ref, ref->uid, &uid));
+	TRY(parse_id(ref, ref->gid, &gid));
+	m->attributes = MOUNT_ATTR_RDONLY;
+	m->source = mem_strdup(file->file);
+	m->text = file->environment ? env_get(p->environment, file->environment) : file->content;
+	m->given = !file->file || ref->uid || ref->gid || ref->mode.set;
+	m->uid = (uid_t)uid;
+	m->gid = (gid_t)gid;
+	m->mode = ref->mode.set ? (mode_t)ref->mode.value : 0444;
+	if (file->environment && !m->text)
+		return compose_err(&file->place, "the variable %s is not set", file->environment);
+	return NULL;
+}
+
+static struct err *resolve_files(const struct compose_project *p, const struct compose_service *s,
+				 struct plan_container *c)
+{
+	for (size_t i = 0; i < s->configs.n; i++)
+		TRY(resolve_file(p, &s->configs.items[i], false, c));
+	for (size_t i = 0; i < s->secrets.n; i++)
+		TRY(resolve_file(p, &s->secrets.items[i], true, c));
+	return NULL;
+}
+
+/* ---- volumes of other services ---- */
+
+/* "SERVICE[:ro|rw]"; what the service mounts itself on the same path wins. */
+static struct err *resolve_from(const struct compose_project *p, const char *text,
+				struct plan_container *c)
+{
+	auto_free char *name = mem_strndup(text, strcspn(text, ":"));
+	const struct compose_service *other = compose_find(p, name);
+	bool read_only = str_ends(text, ":ro");
+
+	for (size_t i = 0; other && i < other->volumes.n; i++) {
+		const struct compose_mount *m = &other->volumes.items[i];
+		size_t before = c->n_mounts;
+		auto_err struct err *e = resolve_mount(p, other, m, c);
+
+		if (c->n_mounts == before)
+			continue;
+		if (e)
+			return steal(&e);
+		if (read_only)
+			c->mounts[before].attributes |= MOUNT_ATTR_RDONLY;
+	}
 	return NULL;
 }
 
@@ -356,6 +492,9 @@ static struct err *resolve_mounts(const struct compose_project *p, const struct 
 					   path);
 		resolve_tmpfs(m, strchr(*t, ':') ? strchr(*t, ':') + 1 : "");
 	}
+	TRY(resolve_files(p, s, c));
+	for (char *const *v = s->volumes_from; v && *v; v++)
+		TRY(resolve_from(p, *v, c));
 	for (char *const *v = i->volumes; v && *v;
 	     v++) { /* what the image declares and nobody mounts */
 		const struct compose_mount anonymous = { .type = COMPOSE_VOLUME,
@@ -397,14 +536,20 @@ static struct err *parse_range(const struct compose_port *p, uint16_t *first, ui
 
 struct err *resolve_ports(struct pod_plan *plan, size_t index)
 {
-	const struct compose_ports *ports = &plan->containers[index].service->ports;
+	const struct compose_service *s = plan->containers[index].service;
 
-	for (size_t i = 0; i < ports->n; i++) {
-		const struct compose_port *from = &ports->items[i];
-		struct netns_port port = { .target = (uint16_t)from->target };
+	for (size_t i = 0; i < s->ports.n; i++) {
+		const struct compose_port *from = &s->ports.items[i];
+		struct netns_port port = { .target = (uint16_t)from->target.value };
 
-		if (strcmp(from->protocol, "sctp") == 0)
-			return compose_err(&from->place, "publishing SCTP is not supported");
+		if (from->target.value < 1 || from->target.value > 65535)
+			return compose_err(&from->place, "'%lld' is not a container port",
+					   (long long)from->target.value);
+		if (!str_one_of(from->protocol, (const char *const[]) { "tcp", "udp", NULL }))
+			return compose_err(
+				&from->place,
+				"publishing '%s' is not supported; there are tcp and udp",
+				from->protocol);
 		port.protocol = strcmp(from->protocol, "udp") == 0 ? IPPROTO_UDP : IPPROTO_TCP;
 		if (from->host_ip && inet_pton(AF_INET, from->host_ip, &port.host_ip) != 1) {
 			if (strcmp(from->host_ip, "::") != 0)
@@ -445,7 +590,7 @@ struct err *resolve_container(const struct compose_project *p, const struct comp
 	resolve_command(s, i, ret);
 	resolve_environment(s, i, ret);
 	resolve_health(s, i, &ret->health);
-	resolve_restart(s, ret);
+	TRY(resolve_restart(s, ret));
 	resolve_limits(s, &ret->limits);
 	TRY(resolve_caps(s, &ret->caps));
 	TRY(resolve_security(p, s, ret));

@@ -14,7 +14,7 @@
 #include "base/str.h"
 #include "pod/internal.h"
 
-enum { BASE_MOUNTS = 10, PROFILE_MAX = 4 << 20 };
+enum { BASE_MOUNTS = 10, PROFILE_MAX = 4 << 20, GIVEN_MAX = 16 << 20 };
 #define SAFE (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC)
 
 /* Everything runtime_spec borrows. */
@@ -124,9 +124,36 @@ static struct err *give_files(const struct pod_plan *plan, const struct plan_con
 	return NULL;
 }
 
-static struct err *add_mount(const struct pod_host *h, const struct plan_mount *m,
+/* A config or a secret, written for this container alone. */
+static struct err *give_file(const char *dir_path, const struct plan_mount *m,
 			     struct container_spec *s)
 {
+	char *path = keep(s, mem_printf("%s/given-%u", dir_path, (unsigned)s->spec.n_mounts));
+	auto_free char *copied = NULL;
+	size_t len = m->text ? strlen(m->text) : 0;
+	auto_fd int fd = -1, from = -1;
+
+	if (!m->text) {
+		TRY(fd_openat(AT_FDCWD, m->source, O_RDONLY | O_NOCTTY, &from));
+		TRY(fd_read_all(from, GIVEN_MAX, &copied, &len));
+	}
+	TRY(fd_openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, &fd));
+	TRY(fd_write_all(fd, m->text ? m->text : copied, len));
+	if (fchown(fd, m->uid, m->gid) < 0 || fchmod(fd, m->mode) < 0)
+		return err_errno("owner and mode of %s", path);
+	s->mounts[s->spec.n_mounts++] = (struct runtime_mount) { .kind = RUNTIME_MOUNT_BIND,
+								 .source = path,
+								 .target = m->target,
+								 .attributes = m->attributes };
+	return NULL;
+}
+
+static struct err *add_mount(const struct pod_host *h, const struct plan_mount *m,
+			     const char *files, struct container_spec *s)
+{
+	if (m->given)
+		return err_wrap(give_file(files, m, s), "%s", m->target);
+
 	struct runtime_mount *out = &s->mounts[s->spec.n_mounts++];
 
 	*out = (struct runtime_mount) { .target = m->target,
@@ -226,7 +253,9 @@ struct err *spec_make(const struct pod_plan *plan, const struct plan_container *
 {
 	struct container_spec *s = mem_alloc(sizeof(*s));
 	const struct compose_service *v = c->service;
-	struct err *e = NULL;
+	/* without a network beside others that have one; alone it is the pod's */
+	bool own_network = c->network == POD_NETWORK_NONE && plan->network == POD_NETWORK_POD;
+	struct err *e;
 
 	s->mounts = mem_alloc((BASE_MOUNTS + c->n_mounts + 3) * sizeof(*s->mounts));
 	s->shm_options[0] = keep(s, mem_strdup("mode=1777"));
@@ -244,14 +273,19 @@ struct err *spec_make(const struct pod_plan *plan, const struct plan_container *
 		.hostname = c->hostname,
 		.domainname = v->domainname,
 		.sysctls = v->sysctls,
-		.namespaces =
-			CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP,
-		.join = { netns, -1, -1, -1 },
+		.namespaces = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC |
+			      CLONE_NEWCGROUP | (own_network ? CLONE_NEWNET : 0),
+		.loopback = own_network,
+		.join = { c->network == POD_NETWORK_HOST || own_network ? -1 : netns, -1, -1, -1 },
 		.join_types = { CLONE_NEWNET },
 	};
-	base_mounts(s, plan->network == POD_NETWORK_HOST);
+	base_mounts(s, c->network == POD_NETWORK_HOST);
+	auto_free char *folder = mem_printf("files/%s", v->name);
+	auto_free char *files = state_path(h, plan->name, folder);
+
+	e = fd_mkdirs(AT_FDCWD, files, 0711);
 	for (size_t i = 0; i < c->n_mounts && !e; i++)
-		e = add_mount(h, &c->mounts[i], s);
+		e = add_mount(h, &c->mounts[i], files, s);
 	if (!e)
 		e = give_files(plan, c, h, address, s);
 	if (!e)

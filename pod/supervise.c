@@ -141,12 +141,12 @@ static bool needed(const struct pod *p, size_t index)
 	const char *name = p->plan->containers[index].service->name;
 
 	for (size_t i = 0; i < p->plan->n_containers; i++) {
-		const struct compose_depends *d = &p->plan->containers[i].service->depends_on;
+		const struct compose_service *s = p->plan->containers[i].service;
 
 		if (container_is_dead(&p->containers[i]))
 			continue;
-		for (size_t k = 0; k < d->n; k++)
-			if (strcmp(d->items[k].service, name) == 0)
+		for (size_t k = 0; k < s->depends_on.n; k++)
+			if (strcmp(s->depends_on.items[k].service, name) == 0)
 				return true;
 	}
 	return false;

@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <linux/mount.h>
 #include <linux/seccomp.h>
+#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -77,6 +78,17 @@ static struct err *set_names(const struct runtime_spec *s)
 		return err_errno("set the host name '%s'", s->hostname);
 	if (s->domainname && setdomainname(s->domainname, strlen(s->domainname)) < 0)
 		return err_errno("set the domain name '%s'", s->domainname);
+	return NULL;
+}
+
+/* A new network namespace has nothing but lo, which is down. */
+static struct err *bring_loopback_up(void)
+{
+	struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_LOOPBACK };
+	auto_fd int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+		return err_errno("bring loopback up");
 	return NULL;
 }
 
@@ -278,6 +290,8 @@ static struct err *make_world(const struct runtime_spec *s, const struct runtime
 	for (size_t i = 0; i < ARRAY_LEN(s->join); i++)
 		if (s->join[i] >= 0 && setns(s->join[i], s->join_types[i]) < 0)
 			return err_errno("join a namespace");
+	if (s->loopback)
+		TRY(bring_loopback_up());
 	TRY(set_names(s));
 	TRY(rootfs_make(s, &c->root));
 	for (size_t i = 0; i < s->n_mounts; i++)

@@ -105,6 +105,7 @@ struct runtime_spec {
 	size_t n_mounts;
 	char *const *masked, *const *readonly_paths;
 	bool default_dev; /* nodes and links in /dev after the mounts */
+	bool loopback;	  /* brings lo up in a network namespace that is made new */
 	bool init;	  /* PID 1 is a reaper that runs the process as its child */
 	const char *hostname, *domainname;
 	char *const *sysctls;		/* "net.ipv4.tcp_syncookies=1"; namespaced ones only */

@@ -40,18 +40,25 @@ write_shop() {
 		  web:
 		    image: nginx:1
 		    ports:
-		    - mode: ingress
-		      target: 80
-		      published: "8080"
-		      protocol: tcp
+		      - mode: ingress
+		        target: 80
+		        published: "8080"
+		        protocol: tcp
 		    environment:
 		      WHO: nobody
 		    volumes:
-		    - type: volume
-		      source: data
-		      target: /data
+		      - type: volume
+		        source: data
+		        target: /data
+		        volume: {}
+		    networks:
+		      default: null
+		networks:
+		  default:
+		    name: shop_default
 		volumes:
-		  data: {}
+		  data:
+		    name: shop_data
 	END
 	)"
 }
@@ -201,7 +208,7 @@ write_shop() {
 
 # fails_with TEXT...: the whole of standard error, without the program's name and the directory.
 fails_with() {
-	run --separate-stderr slipway config
+	run --separate-stderr slipway "${command:-config}"
 	assert_failure 1
 	[ -z "$output" ] || show 'nothing belongs on standard output'
 	local got=${stderr#slipway: }
@@ -249,14 +256,16 @@ fails_with() {
 	fails_with "compose.yml:3:13: services.web.imagee: unknown attribute 'imagee'; did you mean 'image'?"
 }
 
-@test "an attribute that is not supported, with the reason" {
+@test "what a pod cannot honour is shown by config, and refused with the reason by check" {
 	compose <<-END
 		services:
 		  web:
 		    image: nginx
 		    privileged: true
 	END
-	fails_with 'compose.yml:4:17: services.web.privileged: not supported: name the capabilities you need with cap_add'
+	run --separate-stderr slipway config -q
+	assert_success
+	command=check fails_with 'compose.yml:4:17: services.web.privileged: not supported: name the capabilities you need with cap_add'
 }
 
 @test "a key that is given twice" {

@@ -14,7 +14,7 @@ static const char *look(const void *ctx, const char *name)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *const outer[] = { "S=set", "E=", NULL };
-	struct lookup l = { look, outer, NULL };
+	struct lookup l = { .fn = look, .ctx = outer, .missing = NULL };
 	auto_strv char **env = NULL;
 	auto_free char *text = fuzz_text(data, size);
 	auto_err struct err *e = dotenv_parse(".env", text, &l, &env);

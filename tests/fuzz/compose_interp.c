@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *const env[] = { "S=set", "E=", "D=$S", NULL };
 	auto_strv char **missing = NULL;
-	struct lookup l = { look, env, &missing };
+	struct lookup l = { .fn = look, .ctx = env, .missing = &missing };
 	auto_free char *text = fuzz_text(data, size), *got = NULL;
 	auto_err struct err *e = interpolate(text, &l, &got);
 

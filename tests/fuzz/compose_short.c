@@ -21,7 +21,9 @@ static void port(const struct node *n)
 
 static void volume(const struct node *n)
 {
-	struct loader l = { .dir = "/project" };
+	struct compose_options o = { 0 };
+	struct scope scope = { .dir = (char *)(uintptr_t) "/project" };
+	struct loader l = { .options = &o, .scope = &scope };
 	auto_node struct node *v = NULL;
 	auto_err struct err *e = short_volume(&l, n, &v);
 
@@ -30,7 +32,7 @@ static void volume(const struct node *n)
 		return;
 	FUZZ_CHECK(*node_get(v, "target")->text);
 	if (strcmp(node_get(v, "type")->text, "bind") == 0)
-		FUZZ_CHECK(*node_get(v, "source")->text == '/');
+		FUZZ_CHECK(*node_get(v, "source")->text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -38,7 +40,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	auto_free char *text = fuzz_text(data, size);
 	auto_node struct node *n = node_scalar(NODE_STR, text, NULL);
 
-	n->file = "f";
+	static const struct source source = { "f", "/project" };
+
+	n->source = &source;
 	port(n);
 	volume(n);
 	return 0;

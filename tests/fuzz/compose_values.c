@@ -21,6 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	auto_free char *text = fuzz_text(data, size);
 	auto_strv char **words = NULL;
+	const char *rest;
 	int64_t value;
 	bool flag;
 
@@ -29,6 +30,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	err_free(compose_parse_duration(text, &value));
 	err_free(scalar_nano(text, &value));
 	err_free(scalar_bool(text, &flag));
-	err_free(scalar_words(text, &words));
+	err_free(scalar_words(text, &words, &rest));
 	return 0;
 }

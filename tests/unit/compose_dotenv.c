@@ -56,7 +56,7 @@ static const struct {
 TEST(assignments_are_read_as_docker_compose_reads_them)
 {
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct lookup l = { look, outer, NULL };
+		struct lookup l = { .fn = look, .ctx = outer, .missing = NULL };
 		auto_strv char **env = NULL;
 		auto_err struct err *e = dotenv_parse("f", rows[i].text, &l, &env);
 		auto_free char *inner = strv_join(env, "][");
@@ -70,7 +70,7 @@ TEST(assignments_are_read_as_docker_compose_reads_them)
 
 TEST(octal_escapes_are_one_byte_and_never_a_variable)
 {
-	struct lookup l = { look, outer, NULL };
+	struct lookup l = { .fn = look, .ctx = outer, .missing = NULL };
 	auto_strv char **env = NULL;
 	auto_err struct err *e = dotenv_parse("f", "A=\"\\0101\\0044S\\0000\\08\"", &l, &env);
 

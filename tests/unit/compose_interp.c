@@ -58,7 +58,7 @@ static const struct {
 TEST(variables_are_replaced)
 {
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct lookup l = { look, env, NULL };
+		struct lookup l = { .fn = look, .ctx = env, .missing = NULL };
 		auto_free char *text = NULL;
 		auto_err struct err *e = interpolate(rows[i].text, &l, &text);
 
@@ -71,7 +71,7 @@ TEST(names_that_are_unset_and_have_no_default_are_told_once)
 {
 	auto_strv char **missing = NULL;
 	auto_free char *text = NULL;
-	struct lookup l = { look, env, &missing };
+	struct lookup l = { .fn = look, .ctx = env, .missing = &missing };
 	auto_err struct err *e = interpolate("$U ${V} ${W:-x} $U ${S:-$X} $E", &l, &text);
 
 	CHECK(!e);
@@ -82,7 +82,7 @@ TEST(names_that_are_unset_and_have_no_default_are_told_once)
 
 TEST(nesting_is_limited)
 {
-	struct lookup l = { look, env, NULL };
+	struct lookup l = { .fn = look, .ctx = env, .missing = NULL };
 	char nested[1000] = "", *text = NULL;
 
 	for (int i = 0; i < 120; i++)
@@ -100,7 +100,7 @@ TEST(a_value_cannot_grow_without_end)
 {
 	auto_free char *large = mem_alloc(3000), *many = mem_alloc(3000);
 	char *const large_env[] = { large, NULL };
-	struct lookup l = { look, large_env, NULL };
+	struct lookup l = { .fn = look, .ctx = large_env, .missing = NULL };
 	char *text = NULL;
 
 	memset(large, 'x', 2900);

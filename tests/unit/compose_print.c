@@ -47,18 +47,27 @@ static const struct {
 	  "{\"s\":\"x\",\"i\":8,\"f\":1.5,\"b\":true,\"n\":null,\"l\":[],\"m\":{}}" },
 	{ "strings that look like something else are quoted",
 	  "['1', 'true', 'null', '', 'yes', 'no way']",
-	  "x-v:\n- \"1\"\n- \"true\"\n- \"null\"\n- \"\"\n- \"yes\"\n- no way\n",
+	  "x-v:\n  - \"1\"\n  - \"true\"\n  - \"null\"\n  - \"\"\n  - \"yes\"\n  - no way\n",
 	  "[\"1\",\"true\",\"null\",\"\",\"yes\",\"no way\"]" },
 	{ "a dollar is doubled, so that it reads back", "['$$A', '$$$$', 'a$']",
-	  "x-v:\n- $$A\n- $$$$\n- a$$\n", "[\"$$A\",\"$$$$\",\"a$$\"]" },
-	{ "lines", "[\"a\\nb\\n\", \"a\\n b\"]", "x-v:\n- |\n  a\n  b\n- |-\n  a\n   b\n",
-	  "[\"a\\nb\\n\",\"a\\n b\"]" },
-	{ "control characters", "[\"a\\tb\\e\"]", "x-v:\n- \"a\\tb\\e\"\n", "[\"a\\tb\\u001B\"]" },
-	{ "quotes and backslashes", "['\"\\']", "x-v:\n- '\"\\'\n", "[\"\\\"\\\\\"]" },
-	{ "letters of the world", "[\u00e9\u65e5]", "x-v:\n- \u00e9\u65e5\n",
+	  "x-v:\n  - $$A\n  - $$$$\n  - a$$\n", "[\"$$A\",\"$$$$\",\"a$$\"]" },
+	{ "lines", "[\"a\\nb\\n\", \"a\\n b\"]",
+	  "x-v:\n  - |\n    a\n    b\n  - |-\n    a\n     b\n", "[\"a\\nb\\n\",\"a\\n b\"]" },
+	{ "control characters", "[\"a\\tb\\e\"]", "x-v:\n  - \"a\\tb\\x1b\"\n",
+	  "[\"a\\tb\\u001B\"]" },
+	{ "quotes and backslashes", "['\"\\']", "x-v:\n  - '\"\\'\n", "[\"\\\"\\\\\"]" },
+	{ "letters of the world", "[\u00e9\u65e5]", "x-v:\n  - \u00e9\u65e5\n",
 	  "[\"\u00e9\u65e5\"]" },
-	{ "what JSON has no number for", "[.inf, -.inf, .nan]", "x-v:\n- .inf\n- -.inf\n- .nan\n",
-	  "[\"+Inf\",\"-Inf\",\"NaN\"]" },
+	{ "what would begin, end or separate something",
+	  "['- a', 'a: b', 'a #b', '#a', '&a', 'a:', ' a', \"it's: so\", '?', '---']",
+	  "x-v:\n  - '- a'\n  - 'a: b'\n  - 'a #b'\n  - '#a'\n  - '&a'\n  - 'a:'\n  - ' a'\n  - "
+	  "'it''s: so'\n  - '?'\n  - '---'\n",
+	  "[\"- a\",\"a: b\",\"a #b\",\"#a\",\"&a\",\"a:\",\" a\",\"it's: so\",\"?\",\"---\"]" },
+	{ "lists in lists", "[[1, [2]], [{a: 1, b: [3]}], []]",
+	  "x-v:\n  - - 1\n    - - 2\n  - - a: 1\n      b:\n        - 3\n  - []\n",
+	  "[[1,[2]],[{\"a\":1,\"b\":[3]}],[]]" },
+	{ "what JSON has no number for", "[.inf, -.inf, .nan]",
+	  "x-v:\n  - .inf\n  - -.inf\n  - .nan\n", "[\"+Inf\",\"-Inf\",\"NaN\"]" },
 };
 
 TEST(values_are_printed_so_that_they_read_back)
@@ -84,30 +93,35 @@ TEST(values_are_printed_so_that_they_read_back)
 
 TEST(the_order_is_name_services_networks_volumes_and_the_rest)
 {
-	auto_free char *got = print("x-a: 1\nvolumes: {v: }\nnetworks: {n: }\n"
-				    "services: {s: {tty: yes, image: i}}\n",
-				    COMPOSE_YAML, NULL);
+	auto_free char *got =
+		print("x-a: 1\nvolumes: {vv: }\nnetworks: {n: }\n"
+		      "services: {s: {tty: yes, image: i, networks: [n], volumes: [vv:/v]}}\n",
+		      COMPOSE_YAML, NULL);
 
-	CHECK_STR(got, "name: p\nservices:\n  s:\n    tty: true\n    image: i\n"
-		       "networks:\n  \"n\": {}\nvolumes:\n  v: {}\nx-a: 1\n");
+	CHECK_STR(got,
+		  "name: p\nservices:\n  s:\n    tty: true\n    image: i\n    networks:\n"
+		  "      \"n\": null\n    volumes:\n      - type: volume\n        source: vv\n"
+		  "        target: /v\n        volume: {}\nnetworks:\n  \"n\":\n    name: p_n\n"
+		  "volumes:\n  vv:\n    name: p_vv\nx-a: 1\n");
 }
 
 TEST(json_is_indented_by_two)
 {
-	auto_free char *got = print("services: {s: {image: i, dns: [d]}}\n", COMPOSE_JSON, NULL);
+	auto_free char *got = print("services: {s: {image: i, dns: [d], network_mode: none}}\n",
+				    COMPOSE_JSON, NULL);
 
 	CHECK_STR(got, "{\n  \"name\": \"p\",\n  \"services\": {\n    \"s\": {\n"
-		       "      \"image\": \"i\",\n      \"dns\": [\n        \"d\"\n      ]\n"
-		       "    }\n  }\n}\n");
+		       "      \"image\": \"i\",\n      \"dns\": [\n        \"d\"\n      ],\n"
+		       "      \"network_mode\": \"none\"\n    }\n  }\n}\n");
 }
 
 TEST(only_chosen_services_are_printed)
 {
-	auto_free char *got = print("services: {s: {image: i}, t: {image: j}, "
+	auto_free char *got = print("services: {s: {image: i}, t: {image: j, network_mode: host}, "
 				    "u: {image: k, profiles: [x]}}\n",
 				    COMPOSE_YAML, "t");
 
-	CHECK_STR(got, "name: p\nservices:\n  t:\n    image: j\n");
+	CHECK_STR(got, "name: p\nservices:\n  t:\n    image: j\n    network_mode: host\n");
 }
 
 TEST(a_value_that_is_not_utf8_is_named)
@@ -128,7 +142,8 @@ TEST(the_reference_has_a_line_for_each_attribute)
 	fclose(out);
 	CHECK(strstr(text, "\n## services.*\n\n| attribute |"));
 	CHECK(strstr(text,
-		     "\n| `mem_limit` | size (64m, 1.5g) | yes | replaced | memory limit |\n"));
-	CHECK(strstr(text, "\n| `privileged` |  | refused |  | name the capabilities"));
+		     "\n| `mem_limit` | bytes (64m, 1.5g) | yes | replaced | memory limit |\n"));
+	CHECK(strstr(text, "\n| `privileged` | true or false | refused | replaced | name the"));
+	CHECK(strstr(text, "\n## services.*.deploy.resources.limits\n"));
 	free(text);
 }

@@ -184,21 +184,23 @@ static const struct row words[] = {
 	{ "quotes in a word", "a\"b c\"d", "[ab cd]" },
 	{ "an escaped space", "a\\ b", "[a b]" },
 	{ "escapes in double quotes", "\"\\\"\\\\\\$\\`\"", "[\"\\$`]" },
-	{ "others stay", "\"\\n\"", "[\\n]" },
+	{ "any character can be escaped", "\"\\n\"", "[n]" },
 	{ "none in single quotes", "'a\\b'", "[a\\b]" },
-	{ "no shell: its characters are letters", "make && run | x > y; $(z) `w` #c",
-	  "[make][&&][run][|][x][>][y;][$(z)][`w`][#c]" },
+	{ "no shell: its characters are letters", "make $(z w) `w` #c", "[make][$(z w)][`w`][#c]" },
+	{ "what a shell would do ends it", "make && run", "[make]" },
+	{ "a subshell", "(a)", "no shell is run: '(' in '(a)' must be quoted" },
 	{ "an open double quote", "echo \"a", "the quote \" is not closed in 'echo \"a'" },
 	{ "an open single quote", "echo 'a", "the quote ' is not closed in 'echo 'a'" },
 	{ "a last backslash", "echo a\\", "nothing follows the last backslash of 'echo a\\'" },
-	{ "also in quotes", "\"a\\", "the quote \" is not closed in '\"a\\'" },
+	{ "also in quotes", "\"a\\", "nothing follows the last backslash of '\"a\\'" },
 };
 
 TEST(a_command_line_is_split_as_by_a_shell_without_expansion)
 {
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
 		auto_strv char **v = NULL;
-		auto_err struct err *e = scalar_words(words[i].text, &v);
+		const char *rest;
+		auto_err struct err *e = scalar_words(words[i].text, &v, &rest);
 		auto_free char *inner = strv_join(v, "][");
 		auto_free char *got =
 			e ? mem_strdup(err_text(e)) : mem_printf(v ? "[%s]" : "%s", inner);
