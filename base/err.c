@@ -11,7 +11,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-enum { MESSAGE_MAX = 4000 }; /* of err_send(): fits one pipe or socket write */
+enum { JOINED_MAX = 64 << 10 }; /* bytes of err_join() */
+enum { MESSAGE_MAX = 4000 };	/* of err_send(): fits one pipe or socket write */
 
 struct err {
 	int code;
@@ -71,9 +72,17 @@ struct err *err_join(struct err *first, struct err *second)
 	if (!first || !second)
 		return first ? first : second;
 
-	char *text = mem_printf("%s\n%s", first->text, second->text);
-	free(first->text);
-	first->text = text;
+	size_t n = strlen(first->text);
+
+	/* thousands of lines help nobody, and copying them would take minutes */
+	if (n < JOINED_MAX) {
+		bool last = n + strlen(second->text) >= JOINED_MAX;
+		char *text = mem_printf("%s\n%s%s", first->text, second->text,
+					last ? "\n... and more" : "");
+
+		free(first->text);
+		first->text = text;
+	}
 	err_free(second);
 	return first;
 }

@@ -25,7 +25,10 @@ struct err *err_errno(const char *fmt, ...) must_check never_null printf_like(1,
 /* Puts context in front of @cause and takes it. NULL stays NULL. */
 struct err *err_wrap(struct err *cause, const char *fmt, ...) must_check printf_like(2, 3);
 
-/* Puts a second error on a line below the first and takes both; either may be NULL. */
+/*
+ * Puts a second error on a line below the first and takes both; either may be
+ * NULL. Beyond 64 KiB it says "... and more" once.
+ */
 struct err *err_join(struct err *first, struct err *second) must_check;
 
 int err_code(const struct err *e);	   /* 0 for NULL or when there is none */

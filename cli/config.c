@@ -13,6 +13,7 @@ struct config_values {
 	const char *format, *output, *hash;
 	bool quiet, services, volumes, networks, models, images, profiles, environment, variables;
 	bool no_interpolate, no_normalise, no_paths, no_consistency, no_env;
+	bool digests, lock;
 	bool reference;
 };
 #define V(f) offsetof(struct config_values, f)
@@ -35,6 +36,8 @@ const struct opt config_options[] = {
 	{ 0, "no-path-resolution", OPT_FLAG, NULL, V(no_paths), "leave relative paths" },
 	{ 0, "no-consistency", OPT_FLAG, NULL, V(no_consistency), "do not look for what is named" },
 	{ 0, "no-env-resolution", OPT_FLAG, NULL, V(no_env), "leave env_file and label_file" },
+	{ 0, "resolve-image-digests", OPT_FLAG, NULL, V(digests), "images by the digest that their tag names now" },
+	{ 0, "lock-image-digests", OPT_FLAG, NULL, V(lock), "an override file with nothing but those digests" },
 	{ 0, "reference", OPT_FLAG, NULL, V(reference), "the attributes slipway knows, as Markdown" },
 	{ 0 },
 };
@@ -126,6 +129,39 @@ static bool print_names(const struct compose_project *p, const struct config_val
 	       v->environment || v->variables;
 }
 
+/* Asks the registries, once for all services. */
+static struct err *pin_images(struct cli *c, bool alone)
+{
+	auto_image_store struct image_store *store = NULL;
+	auto_strv char **names = NULL, **digests = NULL;
+	struct compose_project *p = c->project;
+
+	for (size_t i = 0; i < p->n_services; i++)
+		if (p->services[i].image)
+			strv_add(&names, mem_strdup(p->services[i].image));
+	if (!names)
+		return NULL;
+	TRY(cli_host(c));
+	TRY(image_store_open(c->host->root, &store));
+	TRY(image_resolve(store, names, &digests));
+	for (size_t i = 0, k = 0; i < p->n_services; i++) {
+		struct image_ref ref = { 0 };
+
+		if (!p->services[i].image)
+			continue;
+		TRY(image_ref_parse(p->services[i].image, &ref));
+		free(ref.digest);
+		ref.digest = mem_strdup(digests[k++]);
+		auto_free char *text = image_ref_familiar(&ref);
+
+		image_ref_clear(&ref);
+		compose_set_image(p, p->services[i].name, text);
+	}
+	if (alone)
+		compose_keep_images(p);
+	return NULL;
+}
+
 static struct err *print_config(const struct compose_project *p, const struct config_values *v,
 				FILE *out)
 {
@@ -155,6 +191,8 @@ struct err *cmd_config(struct cli *c, const void *values, char **operands, int *
 					      .no_consistency = v->no_consistency || v->variables,
 					      .no_env = v->no_env || v->variables };
 	TRY(cli_project(c, operands, !v->quiet));
+	if (v->digests || v->lock)
+		TRY(pin_images(c, v->lock));
 	FILE *out = v->output ? fopen(v->output, "we") : stdout;
 
 	if (!out)

@@ -23,7 +23,7 @@ static const struct opt global_options[] = {
 	{ 0, "project-directory", OPT_TEXT, "DIR", G(project_dir),
 	  "what relative paths are relative to" },
 	{ 0, "all-resources", OPT_FLAG, NULL, G(all_resources),
-	  "also what no service uses, and services whose profiles are off" },
+	  "also networks, volumes and others that no service uses" },
 	{ 0, "progress", OPT_TEXT, "MODE", G(progress),
 	  "how pulls are shown: auto, plain or quiet" },
 	{ 0, "log-level", OPT_TEXT, "LEVEL", G(log_level), "debug, info, warning or error" },

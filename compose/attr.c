@@ -13,7 +13,7 @@ enum { SUGGEST_DISTANCE = 2, NAME_MAX_LENGTH = 40 };
 static const struct attr *lookup(const struct attr *table, const char *name)
 {
 	for (; table->name; table++)
-		if (strcmp(table->name, name) == 0)
+		if (*table->name == *name && strcmp(table->name, name) == 0)
 			return table;
 	return NULL;
 }

@@ -32,7 +32,7 @@ static struct err *check_source(const struct node *n, const char *const *keys, b
 
 	for (; *keys; keys++) {
 		strv_add(&all, mem_strdup(*keys));
-		if (node_get(n, *keys) && node_get(n, *keys)->type != NODE_NULL)
+		if (kind_member(n, *keys) || (!secret && node_get(n, *keys)))
 			strv_add(&found, mem_strdup(*keys));
 	}
 	if (is_true(n, "external"))
@@ -227,7 +227,7 @@ static void check_scale(struct check *c, const struct node *service)
 	const struct node *other = text ? node_get(c->names, text) : NULL;
 
 	if (scale_of(service) < 0)
-		add(c, node_err(node_get(service, "scale"), "must not be negative"));
+		add(c, node_err(service, "scale: must not be negative"));
 	if (!text)
 		return;
 	if (scale_of(service) > 1)

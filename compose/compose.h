@@ -390,7 +390,7 @@ struct compose_options {
 	char *const *environ;	 /* what ${VARIABLES} see first */
 	char *const *services;	 /* only these and what they depend on; empty: all */
 	/* What 'config' may leave out. */
-	bool all_resources; /* keep networks, volumes, ... that no service uses, and all services */
+	bool all_resources;  /* keep networks, volumes and others that no service uses */
 	bool no_interpolate; /* ${VARIABLES} stay */
 	bool no_paths;	     /* relative paths stay */
 	bool no_normalise;   /* no names, default network and implied dependencies */
@@ -410,6 +410,9 @@ enum compose_format { COMPOSE_YAML, COMPOSE_JSON };
 /* The canonical form of the whole project. */
 struct err *compose_print(const struct compose_project *p, enum compose_format format,
 			  FILE *out) must_check;
+/* Gives a service another image in what compose_print() prints; and leaves nothing else in it. */
+void compose_set_image(struct compose_project *p, const char *service, const char *image);
+void compose_keep_images(struct compose_project *p);
 /* What a service is, as one line of JSON: all but what changes nothing about its container. */
 char *compose_text(const struct compose_project *p, const struct compose_service *s) must_check;
 

@@ -148,19 +148,18 @@ static struct err *extend(struct loader *l, struct node *services, const char *n
 	auto_node struct node *extends = NULL;
 	struct link here = { before, service->source->name, name, before ? before->depth + 1 : 0 };
 
+	TRY(check_chain(service, &here));
 	if (service->type != NODE_MAP || !node_get(service, "extends"))
 		return NULL;
-	TRY(check_chain(service, &here));
 	extends = node_copy(node_get(service, "extends"));
 	extends->parent = service;
 	extends->key = "extends";
 	node_free(node_take(service, "extends"));
-	const char *ref =
-		extends->type == NODE_STR ? extends->text : kind_member(extends, "service");
+	const struct node *named =
+		extends->type == NODE_STR ? extends : node_get(extends, "service");
+	const char *ref = named && named->type == NODE_STR && *named->text ? named->text : NULL;
 	const struct node *file = node_get(extends, "file");
 
-	if (extends->type == NODE_NULL)
-		return NULL;
 	if (!ref)
 		return node_err(extends, "must be the name of a service, or {service, file}");
 	for (size_t i = 0; i < extends->n; i++)

@@ -67,10 +67,12 @@ static void imply_order(struct node *service)
 	const struct node *from = node_get(service, "volumes_from");
 
 	for (size_t i = 0; links && i < links->n; i++) {
-		auto_strv char **parts = str_split(links->items[i]->text, ":");
+		const char *text = links->items[i]->text, *colon = strchr(text, ':');
+		bool alias = colon && !strchr(colon + 1, ':');
+		auto_free char *other =
+			mem_strndup(text, alias ? (size_t)(colon - text) : strlen(text));
 
-		if (parts)
-			imply(service, parts[0], true);
+		imply(service, other, true);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(namespaces); i++) {
 		const char *text = kind_member(service, namespaces[i]);

@@ -32,6 +32,7 @@ enum node_type {
 struct source {
 	const char *name; /* as it is shown */
 	const char *dir;  /* absolute */
+	char *const *env; /* of an included project; NULL: the project's own */
 };
 
 /* A YAML node. Where it was written travels with it into every message. */

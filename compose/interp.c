@@ -116,6 +116,9 @@ static struct err *substitute(const char *s, size_t len, const struct lookup *l,
 	if (!empty)
 		return put(o, value, strlen(value));
 
+	if (l->seen) /* who only looks goes on */
+		return expand(s + word, len - word, l, depth + 1, o);
+
 	struct output why = { 0 };
 	struct err *e = expand(s + word, len - word, l, depth + 1, &why);
 

@@ -75,6 +75,12 @@ static struct err *norm_maybe(const struct loader *l, const struct attr *a, stru
 	return (*n)->type == NODE_NULL ? NULL : norm_str(l, a, n);
 }
 
+static struct err *norm_digits(const struct loader *l, const struct attr *a, struct node **n)
+{
+	return (*n)->type == NODE_FLOAT ? kind_want(*n, "a string or a whole number")
+					: norm_text(l, a, n);
+}
+
 /* A path on this host, made absolute. */
 static struct err *norm_path(const struct loader *l, const struct attr *a, struct node **n)
 {
@@ -391,6 +397,8 @@ const struct kind kind_flag   = { .label = "true or false", .zero = "false", .no
 const struct kind kind_switch = { .label = "true or false", .normalise = norm_flag, .read = kind_read_flag };
 const struct kind kind_off    = { .label = "true or false", .normalise = norm_flag, .read = read_off };
 const struct kind kind_int    = { .label = "whole number", .normalise = norm_int, .read = read_int };
+const struct kind kind_whole  = { .label = "whole number", .zero = "0", .normalise = norm_int, .read = read_int };
+const struct kind kind_digits = { .label = "string or whole number", .zero = "", .normalise = norm_digits, .read = read_str };
 const struct kind kind_amount = { .label = "whole number", .zero = "0", .normalise = norm_amount, .read = read_int };
 const struct kind kind_natural = { .label = "whole number from 0", .normalise = norm_natural, .read = read_int };
 const struct kind kind_percent = { .label = "0 to 100", .zero = "0", .normalise = norm_percent, .read = read_int };

@@ -38,10 +38,18 @@ static struct err *norm_distinct(const struct loader *l, const struct attr *a, s
 	return NULL;
 }
 
+static struct err *norm_different(const struct loader *l, const struct attr *a, struct node **n)
+{
+	for (size_t i = 0; (*n)->type == NODE_LIST && i < (*n)->n; i++)
+		if ((*n)->items[i]->type == NODE_INT)
+			(*n)->items[i]->type = NODE_STR;
+	return norm_distinct(l, a, n);
+}
+
 static struct err *norm_texts(const struct loader *l, const struct attr *a, struct node **n)
 {
 	for (size_t i = 0; (*n)->type == NODE_LIST && i < (*n)->n; i++)
-		if ((*n)->items[i]->type == NODE_INT || (*n)->items[i]->type == NODE_FLOAT)
+		if ((*n)->items[i]->type == NODE_INT)
 			(*n)->items[i]->type = NODE_STR;
 	return kind_norm_list(l, a, n);
 }
@@ -276,6 +284,7 @@ static struct err *norm_hosts(const struct loader *l, const struct attr *a, stru
 const struct kind kind_list  = { .label = "list of strings", .zero = "", .normalise = kind_norm_list, .identity = kind_identity_text, .read = read_strv };
 const struct kind kind_distinct = { .label = "list of different strings", .zero = "", .normalise = norm_distinct, .read = read_strv };
 const struct kind kind_texts = { .label = "list of strings or numbers", .zero = "", .normalise = norm_texts, .identity = kind_identity_text, .read = read_strv };
+const struct kind kind_different = { .label = "list of different strings or numbers", .zero = "", .normalise = norm_different, .read = read_strv };
 const struct kind kind_strv  = { .label = "string or list", .zero = "", .widen = kind_widen_list, .normalise = norm_strv, .identity = kind_identity_text, .read = read_strv };
 const struct kind kind_paths = { .label = "path or list of paths", .zero = "", .widen = kind_widen_list, .normalise = norm_paths, .identity = kind_identity_text, .read = read_strv };
 const struct kind kind_ssh   = { .label = "list of ID[=PATH], or mapping", .zero = "", .widen = widen_ssh, .normalise = kind_norm_list, .identity = kind_identity_text, .read = read_strv };

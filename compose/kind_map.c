@@ -60,6 +60,8 @@ static struct err *norm_env(const struct loader *l, const struct attr *a, struct
 	for (size_t i = 0; i < (*n)->n; i++) {
 		struct node *item = (*n)->items[i];
 
+		if (!*(*n)->keys[i])
+			return node_err(item, "a variable without a name");
 		if (!node_is_scalar(item))
 			return kind_want(item, "a string");
 		if (item->type != NODE_NULL)
@@ -226,6 +228,14 @@ static struct err *read_table(struct loader *l, const struct attr *a, const stru
 	return n->type == NODE_NULL ? NULL : attr_read(l, a->table, n, field);
 }
 
+static bool is_resource_name(const char *s)
+{
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+	return *s && strspn(s, allowed) == strlen(s);
+}
+
 /* Any keys, values by the table. */
 static struct err *norm_map(const struct loader *l, const struct attr *a, struct node **n)
 {
@@ -240,7 +250,11 @@ static struct err *norm_map(const struct loader *l, const struct attr *a, struct
 			(*item)->type = NODE_MAP; /* a name is enough */
 		if ((*item)->broken)
 			continue;
-		struct err *e = kind_norm_table(l, a, item);
+		struct err *e =
+			is_resource_name((*n)->keys[i])
+				? kind_norm_table(l, a, item)
+				: node_err(*item, "'%s' is not a name: letters, digits, _ . and -",
+					   (*n)->keys[i]);
 
 		(*item)->broken = e && (*item)->type != NODE_MAP;
 		errors = err_join(errors, e);
@@ -336,13 +350,7 @@ static struct err *norm_ulimits(const struct loader *l, const struct attr *a, st
 		return kind_want(*n, "a mapping");
 	for (size_t i = 0; i < (*n)->n; i++) {
 		struct node **item = &(*n)->items[i];
-		const char *key = (*n)->keys[i];
 
-		if (strspn(key, "abcdefghijklmnopqrstuvwxyz") != strlen(key))
-			return node_err(*item,
-					"'%s' is not a limit; there are nofile, nproc, "
-					"memlock and others",
-					key);
 		if ((*item)->type != NODE_MAP) {
 			TRY(kind_int.normalise(l, a, item));
 			continue;
@@ -406,6 +414,21 @@ static void widen_build(const struct attr *a, struct node **n)
 	kind_become(n, map);
 }
 
+static struct err *norm_provider(const struct loader *l, const struct attr *a, struct node **n)
+{
+	TRY(kind_norm_table(l, a, n));
+	return kind_member(*n, "type") ? NULL : node_err(*n, "the type is missing");
+}
+
+static struct err *norm_models(const struct loader *l, const struct attr *a, struct node **n)
+{
+	TRY(norm_map(l, a, n));
+	for (size_t i = 0; i < (*n)->n; i++)
+		if (!kind_member((*n)->items[i], "model"))
+			return node_err((*n)->items[i], "the model is missing");
+	return NULL;
+}
+
 /* Whether docker would fetch it. */
 static bool is_remote(const char *context)
 {
@@ -455,5 +478,7 @@ const struct kind kind_depends  = { .label = "list, or mapping of services to co
 const struct kind kind_ulimits  = { .label = "mapping of names to a number or {soft, hard}", .map = true, .normalise = norm_ulimits, .read = read_ulimits };
 const struct kind kind_external = { .label = "true or false", .zero = "false", .normalise = norm_external, .read = kind_read_flag };
 const struct kind kind_build    = { .label = "context, or mapping", .widen = widen_build, .normalise = norm_build, .read = read_table };
+const struct kind kind_provider = { .label = "mapping", .normalise = norm_provider, .read = read_table };
+const struct kind kind_models   = { .label = "mapping of names", .map = true, .names = true, .normalise = norm_models, .read = kind_read_records };
 const struct kind kind_extends  = { .label = "name of a service, or {service, file}" };
 /* clang-format on */

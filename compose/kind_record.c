@@ -92,7 +92,9 @@ static char *identity_port(const struct node *item)
 {
 	if (item->type != NODE_MAP)
 		return mem_strdup(item->text);
-	return mem_printf("%s:%s:%s/%s", or_empty(kind_member(item, "host_ip")),
+	const char *ip = kind_member(item, "host_ip");
+
+	return mem_printf("%s:%s:%s/%s", ip ? ip : "0.0.0.0",
 			  or_empty(kind_member(item, "published")), kind_member(item, "target"),
 			  or_empty(kind_member(item, "protocol")));
 }
@@ -191,15 +193,18 @@ static struct err *norm_mode(const struct loader *l, const struct attr *a, struc
 		char *end;
 		unsigned long value = strtoul((*n)->text, &end, 8);
 
+		auto_free char *octal = mem_printf("0%lo", value);
+
 		if (!*(*n)->text || *end || value > 07777)
 			return node_err(*n, "'%s' is not a mode; write \"0444\"", (*n)->text);
+		kind_become(n, node_scalar(NODE_STR, octal, *n));
 	} else if ((*n)->type == NODE_INT) {
 		long value = strtol((*n)->text, NULL, 10);
-		auto_free char *text = mem_printf("%#lo", (unsigned long)value);
+		auto_free char *text = mem_printf("0%lo", (unsigned long)value);
 
 		if (value < 0 || value > 07777)
 			return node_err(*n, "'%s' is not a mode; write \"0444\"", (*n)->text);
-		kind_become(n, node_scalar(NODE_STR, value ? text : "0000", *n));
+		kind_become(n, node_scalar(NODE_STR, text, *n));
 	} else {
 		return kind_want(*n, "a mode such as \"0444\"");
 	}
@@ -344,7 +349,7 @@ static struct err *norm_gpus(const struct loader *l, const struct attr *a, struc
 static void widen_alone(const struct attr *a, struct node **n)
 {
 	(void)a;
-	if ((*n)->type == NODE_STR || (*n)->type == NODE_MAP)
+	if ((*n)->type == NODE_STR)
 		kind_alone(n);
 }
 

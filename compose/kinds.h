@@ -7,15 +7,17 @@
 /* scalars: kind.c */
 extern const struct kind kind_str, kind_maybe, kind_title, kind_name, kind_path, kind_text,
 	kind_choice, kind_policy, kind_either, kind_flag, kind_switch, kind_off, kind_int,
-	kind_amount, kind_natural, kind_percent, kind_adjustment, kind_number, kind_nano, kind_size,
-	kind_room, kind_memory, kind_time, kind_delay, kind_count, kind_any;
+	kind_whole, kind_digits, kind_amount, kind_natural, kind_percent, kind_adjustment,
+	kind_number, kind_nano, kind_size, kind_room, kind_memory, kind_time, kind_delay,
+	kind_count, kind_any;
 /* lists of strings: kind_list.c */
-extern const struct kind kind_list, kind_distinct, kind_texts, kind_strv, kind_words, kind_test,
-	kind_caps, kind_hosts, kind_paths, kind_ssh;
+extern const struct kind kind_list, kind_distinct, kind_texts, kind_different, kind_strv,
+	kind_words, kind_test, kind_caps, kind_hosts, kind_paths, kind_ssh;
 /* mappings: kind_map.c */
 extern const struct kind kind_env, kind_labels, kind_opts, kind_volume_opts, kind_plain,
 	kind_any_opts, kind_multi, kind_table, kind_part, kind_map, kind_services, kind_names,
-	kind_depends, kind_ulimits, kind_external, kind_build, kind_contexts, kind_extends;
+	kind_depends, kind_ulimits, kind_external, kind_build, kind_provider, kind_models,
+	kind_contexts, kind_extends;
 /* lists of mappings: kind_record.c */
 extern const struct kind kind_records, kind_watches, kind_requests, kind_ports, kind_mounts,
 	kind_type, kind_mode, kind_files, kind_devices, kind_gpus, kind_envfile, kind_hooks,
@@ -27,6 +29,7 @@ extern const struct kind kind_records, kind_watches, kind_requests, kind_ports, 
 #define TYPE_maybe const char *
 #define TYPE_title const char *
 #define TYPE_name const char *
+#define TYPE_digits const char *
 #define TYPE_text const char *
 #define TYPE_choice const char *
 #define TYPE_count const char *
@@ -38,6 +41,7 @@ extern const struct kind kind_records, kind_watches, kind_requests, kind_ports, 
 #define TYPE_off bool
 #define TYPE_external bool
 #define TYPE_int struct compose_int
+#define TYPE_whole struct compose_int
 #define TYPE_amount struct compose_int
 #define TYPE_natural struct compose_int
 #define TYPE_percent struct compose_int
@@ -50,6 +54,7 @@ extern const struct kind kind_records, kind_watches, kind_requests, kind_ports, 
 #define TYPE_time struct compose_int
 #define TYPE_delay struct compose_int
 #define TYPE_list char **
+#define TYPE_different char **
 #define TYPE_distinct char **
 #define TYPE_path const char *
 #define TYPE_texts char **

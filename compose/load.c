@@ -122,10 +122,10 @@ struct err *load_parse(struct loader *l, const char *path, const char *dir,
 		return err_new(E2BIG, "%s: more than %d files make this project", path, FILES_MAX);
 	source->name = keep_str(l, strcmp(path, "-") == 0 ? "<stdin>" : path);
 	source->dir = keep_str(l, dir);
+	if (l->scope->parent)
+		source->env = keep_strv(l, strv_dup(l->scope->env));
 	TRY(read_text(path, &text, &len));
 	TRY(yaml_read(source, text, len, &ret->items, &ret->n));
-	if (ret->n == 0)
-		return err_new(EINVAL, "%s: the file is empty", source->name);
 	return NULL;
 }
 
@@ -137,19 +137,25 @@ void load_clear(struct document_list *documents)
 }
 
 /* The version says nothing any more. */
-static void drop_version(struct loader *l, struct node *root)
+static struct err *drop_version(struct loader *l, struct node *root)
 {
 	auto_node struct node *version = node_take(root, "version");
 
 	if (!version)
-		return;
+		return NULL;
 	version->parent = root;
 	version->key = "version";
+	if (version->type != NODE_STR)
+		return node_err(version,
+				"must be a string: write \"%s\" in quotes, or leave it out",
+				node_is_scalar(version) && version->text ? version->text : "3");
 	keep_warning(l, version, "the attribute is obsolete and ignored");
+	return NULL;
 }
 
-static struct err *merge_document(struct loader *l, struct node *root)
+static struct err *merge_document(struct loader *l, struct node *take_root)
 {
+	auto_node struct node *root = take_root;
 	struct node *base = l->scope->root;
 	struct err *errors;
 
@@ -161,16 +167,16 @@ static struct err *merge_document(struct loader *l, struct node *root)
 	TRY(extends_apply(l, root));
 	tags_apply(base, root);
 	tags_strip(root);
-	drop_version(l, root);
+	errors = drop_version(l, root);
 	base->source = root->source;
-	errors = attr_merge(project_attrs, base, node_copy(root));
+	errors = err_join(errors, attr_merge(project_attrs, base, steal(&root)));
 	return err_join(errors, attr_normalise(l, project_attrs, base));
 }
 
 struct err *load_merge(struct loader *l, struct document_list *documents)
 {
 	for (size_t i = 0; i < documents->n; i++)
-		TRY(merge_document(l, documents->items[i]));
+		TRY(merge_document(l, steal(&documents->items[i])));
 	return NULL;
 }
 
@@ -361,6 +367,17 @@ static struct err *merge_files(struct loader *l, struct document_list *files, si
 	return load_complete(l);
 }
 
+/* A file may be empty, or hold nothing but comments, when another one is not. */
+static struct err *check_content(const struct loader *l, const struct document_list *files,
+				 size_t n)
+{
+	size_t documents = 0;
+
+	for (size_t i = 0; i < n; i++)
+		documents += files[i].n;
+	return documents ? NULL : err_new(EINVAL, "%s: the file is empty", l->owner->p.files[0]);
+}
+
 static struct err *read_sources(struct loader *l)
 {
 	char **paths = l->owner->p.files;
@@ -370,6 +387,8 @@ static struct err *read_sources(struct loader *l)
 
 	for (size_t i = 0; i < n; i++)
 		errors = err_join(errors, load_parse(l, paths[i], l->scope->dir, &files[i]));
+	if (!errors)
+		errors = check_content(l, files, n);
 	if (!errors)
 		errors = merge_files(l, files, n);
 	for (size_t i = 0; i < n; i++)

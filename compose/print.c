@@ -90,6 +90,31 @@ struct err *compose_print(const struct compose_project *p, enum compose_format f
 	return NULL;
 }
 
+void compose_set_image(struct compose_project *p, const char *service, const char *image)
+{
+	const struct project *owner = (const struct project *)p;
+	struct node *n = node_get(node_get(owner->root, "services"), service);
+
+	kind_set(n, "image", NODE_STR, image);
+}
+
+void compose_keep_images(struct compose_project *p)
+{
+	const struct project *owner = (const struct project *)p;
+	const struct node *services = node_get(owner->root, "services");
+
+	for (size_t i = owner->root->n; i > 0; i--)
+		if (strcmp(owner->root->keys[i - 1], "services") != 0)
+			node_remove_item(owner->root, i - 1);
+	for (size_t i = 0; services && i < services->n; i++) {
+		struct node *n = services->items[i];
+
+		for (size_t k = n->n; k > 0; k--)
+			if (strcmp(n->keys[k - 1], "image") != 0)
+				node_remove_item(n, k - 1);
+	}
+}
+
 char *compose_text(const struct compose_project *p, const struct compose_service *s)
 {
 	static const char *const unimportant[] = { "build", "pull_policy", "scale", "profiles",
@@ -125,7 +150,7 @@ static const char *nothing(const void *ctx, const char *name)
 	return NULL;
 }
 
-/* The first that says something about a variable is believed. */
+/* The last that says something about a variable is believed. */
 static void see(void *ctx, const char *name, char operator, const char * word)
 {
 	struct seen *seen = ctx;
@@ -143,21 +168,32 @@ static void see(void *ctx, const char *name, char operator, const char * word)
 				      : NULL;
 
 	seen->items[i].required |= operator== '?';
-	if (!field || **field)
+	if (!field)
 		return;
 	free(*field);
 	*field = mem_strdup(word);
 }
 
-static void find_variables(const struct node *n, struct seen *seen)
+static void find_in_text(const char *text, struct seen *seen)
 {
 	struct lookup l = { .fn = nothing, .seen = see, .seen_ctx = seen };
-	auto_free char *text = NULL;
+	char *value = NULL;
 
-	if (n->type == NODE_STR && strchr(n->text, '$'))
-		err_ignore(interpolate(n->text, &l, &text)); /* required ones are missing */
-	for (size_t i = 0; i < n->n; i++)
+	if (strchr(text, '$'))
+		err_ignore(interpolate(text, &l, &value));
+	free(value);
+}
+
+/* Also in keys: "${NAME}=value" of a list has become one. */
+static void find_variables(const struct node *n, struct seen *seen)
+{
+	if (n->type == NODE_STR)
+		find_in_text(n->text, seen);
+	for (size_t i = 0; i < n->n; i++) {
+		if (n->type == NODE_MAP)
+			find_in_text(n->keys[i], seen);
 		find_variables(n->items[i], seen);
+	}
 }
 
 static int by_name(const void *a, const void *b)

@@ -37,10 +37,25 @@ static void read_raw(const char *text, char ***env)
 			env_set(env, *line);
 }
 
+struct place {
+	const struct loader *l;
+	const struct node *path;
+};
+
+/* An included project has variables of its own. */
+static const char *look(const void *ctx, const char *name)
+{
+	const struct place *at = ctx;
+
+	return at->path->source->env ? env_get(at->path->source->env, name)
+				     : load_lookup(at->l, name);
+}
+
 static struct err *read_assignments(struct loader *l, const struct node *path, bool raw,
 				    bool required, char ***env)
 {
-	struct lookup outer = { .fn = load_lookup, .ctx = l, .missing = &l->missing };
+	const struct place at = { l, path };
+	struct lookup outer = { .fn = look, .ctx = &at, .missing = &l->missing };
 	auto_free char *text = NULL;
 	auto_err struct err *e = fd_read_file(AT_FDCWD, path->text, FILE_SIZE_MAX, &text);
 

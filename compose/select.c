@@ -49,8 +49,7 @@ void select_profiles(const struct loader *l, struct node *root, struct node **re
 	auto_strv char **profiles = chosen_profiles(l);
 
 	*ret_off = node_new(NODE_MAP, root);
-	if (!l->options->all_resources)
-		move(node_get(root, "services"), *ret_off, profiles, false);
+	move(node_get(root, "services"), *ret_off, profiles, false);
 }
 
 /* Who is asked for by name is on, and with it all that have one of its profiles. */

@@ -112,7 +112,7 @@ struct err *short_port(const struct node *n, struct node *list)
 		*slash = '\0';
 		for (char *p = slash + 1; *p; p++)
 			*p = (char)tolower((unsigned char)*p);
-		protocol = slash + 1;
+		protocol = slash[1] ? slash + 1 : protocol;
 		TRY(check_protocol(n, protocol));
 	}
 	if (*rest == '[') {

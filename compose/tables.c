@@ -104,7 +104,7 @@ const struct attr project_attrs[] = {
 	LIST(P, volumes,  map, DEEP, FULL,    compose_volume,  volume_attrs,  "named volumes"),
 	LIST(P, configs,  map, DEEP, FULL,    compose_file,    config_attrs,  "files for services"),
 	LIST(P, secrets,  map, DEEP, FULL,    compose_file,    secret_attrs,  "files for services"),
-	LIST(P, models,   map, DEEP, REFUSED, compose_model,   model_attrs,   "there is no model runner"),
+	LIST(P, models,   models, DEEP, REFUSED, compose_model,   model_attrs,   "there is no model runner"),
 	{ "include", &kind_include, APPEND, FULL, SIZE_MAX, include_attrs, 1, NULL, "other projects that become part of this one" },
 	UNREAD("version", any, REPLACE, IGNORED, "obsolete; any value is fine"),
 	{ 0 },

@@ -341,10 +341,8 @@ static struct err *read_documents(struct reader *r, struct node ***ret, size_t *
 		if (r->event.type == YAML_STREAM_START_EVENT ||
 		    r->event.type == YAML_DOCUMENT_END_EVENT)
 			continue;
-		if (r->event.type == YAML_DOCUMENT_START_EVENT) {
-			forget_anchors(r);
+		if (r->event.type == YAML_DOCUMENT_START_EVENT)
 			continue;
-		}
 		struct node *n = NULL;
 
 		TRY(compose(r, &n));

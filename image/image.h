@@ -107,6 +107,9 @@ struct image_pull {
 };
 /* Runs slipway-fetch and waits for it; it writes progress and errors to standard error. */
 struct err *image_pull(const struct image_store *s, const struct image_pull *p) must_check;
+/* The digests that the registries have for @references now, in their order; the caller's. */
+struct err *image_resolve(const struct image_store *s, char *const *references,
+			  char ***ret) must_check;
 
 /* ---- volumes ---- */
 

@@ -6,6 +6,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,8 +39,8 @@ static char *find_fetch(void)
 
 enum { ERROR_FD = 3, ERROR_MAX = 64 << 10 };
 
-/* Starts it; *ret_error is where it tells what went wrong. */
-static struct err *start(const char *program, char **argv, pid_t *ret, int *ret_error)
+/* Starts it; *ret_error is where it tells what went wrong. @out becomes its standard output, unless -1. */
+static struct err *start(const char *program, char **argv, int out, pid_t *ret, int *ret_error)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -57,6 +58,8 @@ static struct err *start(const char *program, char **argv, pid_t *ret, int *ret_
 	posix_spawnattr_setsigdefault(&attributes, &all);
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, ends[1], ERROR_FD);
+	if (out >= 0)
+		posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
 	rc = posix_spawn(ret, program, &actions, &attributes, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attributes);
@@ -66,14 +69,14 @@ static struct err *start(const char *program, char **argv, pid_t *ret, int *ret_
 	return rc ? err_errno("run %s", program) : NULL;
 }
 
-static struct err *run(const char *program, char **argv)
+static struct err *run(const char *program, char **argv, int out)
 {
 	auto_fd int error = -1;
 	auto_free char *text = NULL;
 	int status = 0;
 	pid_t pid;
 
-	TRY(start(program, argv, &pid, &error));
+	TRY(start(program, argv, out, &pid, &error));
 	struct err *e = fd_read_all(error, ERROR_MAX, &text, NULL);
 
 	while (waitpid(pid, &status, 0) < 0)
@@ -106,5 +109,33 @@ struct err *image_pull(const struct image_store *s, const struct image_pull *p)
 	strv_add(&argv, mem_strdup("--"));
 	for (char *const *r = p->references; *r; r++)
 		strv_add(&argv, mem_strdup(*r));
-	return run(program, argv);
+	return run(program, argv, -1);
+}
+
+struct err *image_resolve(const struct image_store *s, char *const *references, char ***ret)
+{
+	auto_free char *program = find_fetch(), *text = NULL;
+	auto_strv char **argv = NULL;
+	auto_fd int out = memfd_create("digests", MFD_CLOEXEC);
+
+	if (out < 0)
+		return err_errno("memfd");
+	strv_add(&argv, mem_strdup("slipway-fetch"));
+	strv_add(&argv, mem_strdup("resolve"));
+	strv_add(&argv, mem_printf("--store=%s", s->path));
+	strv_add(&argv, mem_printf("--error-fd=%d", ERROR_FD));
+	strv_add(&argv, mem_strdup("--"));
+	for (char *const *r = references; *r; r++)
+		strv_add(&argv, mem_strdup(*r));
+	TRY(run(program, argv, out));
+	if (lseek(out, 0, SEEK_SET) < 0)
+		return err_errno("memfd");
+	TRY(fd_read_all(out, ERROR_MAX, &text, NULL));
+	auto_strv char **digests = str_split(text, "\n");
+
+	if (strv_len(digests) != strv_len(references))
+		return err_new(EPROTO, "slipway-fetch gave %zu digests for %zu references",
+			       strv_len(digests), strv_len(references));
+	*ret = steal(&digests);
+	return NULL;
 }

@@ -189,6 +189,8 @@ struct pull {
 };
 /* Resolves the tag and reads manifest and configuration into @p. */
 struct err *pull_resolve(struct pull *p, const struct image_platform *want) must_check;
+/* Only asks for the digest that the tag names now; the caller's. */
+struct err *pull_digest(struct pull *p, char **ret) must_check;
 void pull_clear(struct pull *p);
 
 struct fetch_options {
@@ -196,11 +198,14 @@ struct fetch_options {
 	const char *platform;
 	enum progress_mode progress;
 	bool always;
+	bool resolve;	  /* instead of pulling */
 	int64_t error_fd; /* where to tell a failure; -1: standard error */
 	char *const *references;
 };
 struct err *fetch_pull(const struct fetch_options *o, int store,
 		       const struct auth *auth) must_check;
+/* Writes the digest of each reference to standard output, a line each. resolve.c */
+struct err *fetch_resolve(const struct fetch_options *o, const struct auth *auth) must_check;
 
 /* ---- giving up privileges: confine.c ---- */
 

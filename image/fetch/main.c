@@ -18,6 +18,7 @@
 
 static const char usage[] =
 	"usage: slipway-fetch pull --store=DIR [OPTION...] REFERENCE...\n"
+	"       slipway-fetch resolve --store=DIR [OPTION...] REFERENCE...\n"
 	"  --store=DIR          the image store\n"
 	"  --platform=OS/ARCH   for another machine than this one\n"
 	"  --progress=MODE      auto, plain or quiet\n"
@@ -69,7 +70,8 @@ static struct err *parse(int argc, char **argv, struct fetch_options *o)
 		else
 			return err_new(EINVAL, "%s", usage);
 	}
-	if (optind + 1 >= argc || strcmp(argv[optind], "pull") != 0 || !o->store)
+	o->resolve = optind < argc && strcmp(argv[optind], "resolve") == 0;
+	if (optind + 1 >= argc || !o->store || (!o->resolve && strcmp(argv[optind], "pull") != 0))
 		return err_new(EINVAL, "%s", usage);
 	o->references = argv + optind + 1;
 	return NULL;
@@ -86,7 +88,7 @@ static struct err *run(int argc, char **argv, struct fetch_options *o)
 	struct err *e = confine(store);
 
 	if (!e)
-		e = fetch_pull(o, store, auth);
+		e = o->resolve ? fetch_resolve(o, auth) : fetch_pull(o, store, auth);
 	auth_free(auth);
 	return e;
 }
@@ -102,8 +104,10 @@ int main(int argc, char **argv)
 	auto_err struct err *e = run(argc, argv, &o);
 
 	curl_global_cleanup();
-	if (!e)
+	if (!e && fflush(stdout) == 0)
 		return EXIT_SUCCESS;
+	if (!e)
+		e = err_errno("standard output");
 	if (o.error_fd >= 0)
 		err_send((int)o.error_fd, steal(&e));
 	else

@@ -273,3 +273,15 @@ void pull_clear(struct pull *p)
 	repo_free(p->repo);
 	image_ref_clear(&p->ref);
 }
+
+struct err *pull_digest(struct pull *p, char **ret)
+{
+	auto_json json_t *j = NULL;
+	auto_free char *text = NULL;
+
+	if (p->ref.digest) {
+		*ret = mem_strdup(p->ref.digest);
+		return NULL;
+	}
+	return get_manifest(p, p->ref.tag, &j, &text, ret);
+}

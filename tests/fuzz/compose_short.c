@@ -40,7 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	auto_free char *text = fuzz_text(data, size);
 	auto_node struct node *n = node_scalar(NODE_STR, text, NULL);
 
-	static const struct source source = { "f", "/project" };
+	static const struct source source = { .name = "f", .dir = "/project" };
 
 	n->source = &source;
 	port(n);

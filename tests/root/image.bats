@@ -263,3 +263,30 @@ requests() {
 	[ "$(stat -c %a "$SLIPWAY_ROOT/store")" = 700 ]
 	[ "$(stat -c %a "$SLIPWAY_RUN/pods")" = 700 ]
 }
+
+# ---- digests ----
+
+@test "config names images by the digests that their tags have now" {
+	local digest
+	pulls "$registry/busybox" "$registry/nginx:latest"
+	digest=$(curl -fsI -H 'Accept: application/vnd.oci.image.index.v1+json' -H 'Accept: application/vnd.oci.image.manifest.v1+json' \
+		-H 'Accept: application/vnd.docker.distribution.manifest.v2+json' "http://$registry/v2/busybox/manifests/latest" |
+		tr -d '\r' | sed -n 's/^docker-content-digest: //Ip')
+	[ -n "$digest" ]
+	run --separate-stderr slipway config --resolve-image-digests
+	assert_success
+	[[ $output == *"image: $registry/busybox"*"@$digest"* ]] || show 'not that digest'
+	run --separate-stderr slipway config --lock-image-digests
+	assert_success
+	[ "$(grep -c '@sha256:' <<<"$output")" = 2 ] || show 'not two'
+	[[ $output != *networks* ]] || show 'more than images'
+	slipway config --lock-image-digests >lock.yml
+	slipway -f compose.yml -f lock.yml config -q
+}
+
+@test "a tag that is not there has no digest" {
+	pulls "$registry/busybox:nothing"
+	run --separate-stderr slipway config --resolve-image-digests
+	assert_failure 1
+	[[ $stderr == *"$registry/busybox:nothing"* ]] || show 'not named'
+}

@@ -297,7 +297,7 @@ TEST(recorded_scalars)
 					     "[]interface {}",
 					     "map[string]interface {}",
 					     "time.Time" };
-	static const struct source source = { "f", "/" };
+	static const struct source source = { .name = "f", .dir = "/" };
 	auto_json json_t *rows = read_rows("yaml_scalar");
 	json_t *row;
 	size_t i;
