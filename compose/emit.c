@@ -23,10 +23,30 @@ static bool resolves(const char *text)
 	return !e || strcmp(text, "<<") == 0 || strcmp(text, "=") == 0;
 }
 
+/* The character that @s begins with, which is UTF-8, and its length. */
+static unsigned character(const char *s, size_t *ret_length)
+{
+	unsigned char first = (unsigned char)*s;
+	size_t n = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+	unsigned c = n == 1 ? first : first & (0x7fU >> n);
+
+	for (size_t i = 1; i < n && s[i]; i++)
+		c = c << 6 | ((unsigned char)s[i] & 0x3f);
+	*ret_length = n;
+	return c;
+}
+
+/* What YAML readers take as it is: not control characters, a mark of byte order, or no characters. */
+static bool is_printable(unsigned c)
+{
+	return c == '\n' || c == '\t' || (c >= 0x20 && c < 0x7f) || c == 0x85 ||
+	       (c >= 0xa0 && c < 0xfffe && c != 0xfeff) || c >= 0x10000;
+}
+
 static bool has_control(const char *s)
 {
-	for (; *s; s++)
-		if (((unsigned char)*s < 0x20 && *s != '\n' && *s != '\t') || *s == 0x7f)
+	for (size_t n = 1; *s; s += n)
+		if (!is_printable(character(s, &n)))
 			return true;
 	return false;
 }
@@ -47,17 +67,20 @@ static bool needs_quotes(const char *s)
 static void write_double(const char *s, FILE *out)
 {
 	putc('"', out);
-	for (; *s; s++)
-		if (*s == '"' || *s == '\\')
+	for (size_t n = 1; *s; s += n) {
+		unsigned c = character(s, &n);
+
+		if (c == '"' || c == '\\')
 			fprintf(out, "\\%c", *s);
-		else if (*s == '\n')
+		else if (c == '\n')
 			fputs("\\n", out);
-		else if (*s == '\t')
+		else if (c == '\t')
 			fputs("\\t", out);
-		else if ((unsigned char)*s < 0x20 || *s == 0x7f)
-			fprintf(out, "\\x%02x", (unsigned char)*s);
+		else if (!is_printable(c))
+			fprintf(out, c < 0x100 ? "\\x%02x" : "\\u%04x", c);
 		else
-			putc(*s, out);
+			fwrite(s, 1, n, out);
+	}
 	putc('"', out);
 }
 

@@ -55,6 +55,8 @@ static const struct {
 	  "x-v:\n  - |\n    a\n    b\n  - |-\n    a\n     b\n", "[\"a\\nb\\n\",\"a\\n b\"]" },
 	{ "control characters", "[\"a\\tb\\e\"]", "x-v:\n  - \"a\\tb\\x1b\"\n",
 	  "[\"a\\tb\\u001B\"]" },
+	{ "what a reader of YAML would refuse", "[\"\u00e9 \\u009e \\ufeff\"]",
+	  "x-v:\n  - \"\u00e9 \\x9e \\ufeff\"\n", "[\"\u00e9 \xc2\x9e \xef\xbb\xbf\"]" },
 	{ "quotes and backslashes", "['\"\\']", "x-v:\n  - '\"\\'\n", "[\"\\\"\\\\\"]" },
 	{ "letters of the world", "[\u00e9\u65e5]", "x-v:\n  - \u00e9\u65e5\n",
 	  "[\"\u00e9\u65e5\"]" },
