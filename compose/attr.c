@@ -172,7 +172,7 @@ struct err *attr_normalise(const struct loader *l, const struct attr *table, str
 	if (map->type != NODE_MAP)
 		return node_err(map, "must be a mapping");
 	for (size_t i = 0; i < map->n; i++)
-		if (!is_extension(map->keys[i]))
+		if (!is_extension(map->keys[i]) || lookup(table, map->keys[i]))
 			errors = err_join(errors, normalise_one(l, table, map, i));
 	return errors;
 }

@@ -366,6 +366,13 @@ struct compose_model {
 	char **runtime_flags;
 };
 
+/* x-slipway: what the end of one service means for the pod. */
+struct compose_policy {
+	const char *main;	/* its end is the pod's, and its exit code the pod's */
+	const char *on_failure; /* "kill": a service that fails ends the pod; or "keep" */
+	const char *ready;	/* "healthy": only then the pod is up; or "started" */
+};
+
 struct compose_project {
 	const char *name;
 	const char *dir;		  /* absolute */
@@ -378,6 +385,7 @@ struct compose_project {
 	COMPOSE_LIST(compose_volume) volumes;
 	COMPOSE_LIST(compose_file) configs, secrets;
 	COMPOSE_LIST(compose_model) models;
+	struct compose_policy policy;
 	struct compose_notes notes; /* on what is not a service's */
 };
 
@@ -391,6 +399,7 @@ struct compose_options {
 	char *const *services;	 /* only these and what they depend on; empty: all */
 	/* What 'config' may leave out. */
 	bool all_resources;  /* keep networks, volumes and others that no service uses */
+	bool no_deps;	     /* of services: not what they depend on */
 	bool no_interpolate; /* ${VARIABLES} stay */
 	bool no_paths;	     /* relative paths stay */
 	bool no_normalise;   /* no names, default network and implied dependencies */

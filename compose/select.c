@@ -75,7 +75,7 @@ static struct err *turn_on(struct node *services, struct node *off, char *const 
 
 /* Marks a service and what it depends on. */
 static struct err *mark(const struct node *services, const struct node *off, const char *name,
-			struct node *wanted)
+			bool alone, struct node *wanted)
 {
 	const struct node *service = node_get(services, name);
 	const struct node *depends = node_get(service, "depends_on");
@@ -83,13 +83,13 @@ static struct err *mark(const struct node *services, const struct node *off, con
 	if (!service || node_get(wanted, name))
 		return NULL;
 	node_set(wanted, name, node_new(NODE_NULL, NULL));
-	for (size_t i = 0; depends && depends->type == NODE_MAP && i < depends->n; i++) {
+	for (size_t i = 0; depends && depends->type == NODE_MAP && i < depends->n && !alone; i++) {
 		const struct node *d = depends->items[i];
 
 		if (node_get(off, depends->keys[i]) && !str_eq(kind_member(d, "required"), "false"))
 			return node_err(d, "service '%s' is not enabled: its profiles are off",
 					depends->keys[i]);
-		TRY(mark(services, off, depends->keys[i], wanted));
+		TRY(mark(services, off, depends->keys[i], alone, wanted));
 	}
 	return NULL;
 }
@@ -108,7 +108,7 @@ struct err *select_services(struct loader *l, struct node *root, struct node *of
 	}
 	TRY(turn_on(services, off, names));
 	for (; *names; names++)
-		TRY(mark(services, off, *names, wanted));
+		TRY(mark(services, off, *names, l->options->no_deps, wanted));
 	for (size_t i = services->n; i > 0; i--)
 		if (!node_get(wanted, services->keys[i - 1]))
 			node_remove_item(services, i - 1);

@@ -89,6 +89,13 @@ const struct attr model_attrs[] = {
 
 /* ---- the whole file ---- */
 
+static const struct attr policy_attrs[] = {
+	ROW(compose_policy, main, str, REPLACE, FULL, "the service whose end is the pod's, and whose exit code is"),
+	CHOICE(compose_policy, on_failure, "kill|keep", FULL, "kill: a service that fails ends the pod"),
+	CHOICE(compose_policy, ready, "healthy|started", FULL, "healthy: only when all services are the pod is up"),
+	{ 0 },
+};
+
 const struct attr include_attrs[] = {
 	UNREAD("path",              strv, REPLACE, FULL, "a file, or a list of files that are merged"),
 	UNREAD("project_directory", str,  REPLACE, FULL, "what relative paths in it are relative to; its own directory without it"),
@@ -106,6 +113,7 @@ const struct attr project_attrs[] = {
 	LIST(P, secrets,  map, DEEP, FULL,    compose_file,    secret_attrs,  "files for services"),
 	LIST(P, models,   models, DEEP, REFUSED, compose_model,   model_attrs,   "there is no model runner"),
 	{ "include", &kind_include, APPEND, FULL, SIZE_MAX, include_attrs, 1, NULL, "other projects that become part of this one" },
+	{ "x-slipway", &kind_table, DEEP, FULL, offsetof(struct P, policy), policy_attrs, 0, NULL, "what slipway alone knows: the ends of pods" },
 	UNREAD("version", any, REPLACE, IGNORED, "obsolete; any value is fine"),
 	{ 0 },
 };

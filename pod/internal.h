@@ -31,6 +31,7 @@ struct plan_container {
 	const struct compose_service *service;
 	const struct image *image;
 	char *name; /* PROJECT-SERVICE-1 */
+	char *hash; /* of what the service and its image are */
 	char **argv, **env, **labels, **groups;
 	enum pod_network network;
 	char **peers; /* further names of the pod in its hosts file */
@@ -120,6 +121,9 @@ enum pod_network pod_network_of(const struct compose_service *s);
 struct err *resolve_container(const struct compose_project *p, const struct compose_service *s,
 			      const struct image *i, struct plan_container *ret) must_check;
 void resolve_clear(struct plan_container *c);
+/* Its mounts, those of targets above first. resolve_mounts.c */
+struct err *resolve_mounts(const struct compose_project *p, const struct compose_service *s,
+			   const struct image *i, struct plan_container *c) must_check;
 /* The ports of container @index, added to the plan. */
 struct err *resolve_ports(struct pod_plan *plan, size_t index) must_check;
 
@@ -250,6 +254,8 @@ struct pod {
 	struct client *clients;
 	struct err *failure; /* the first thing that went wrong */
 	bool up;	     /* on_up was called */
+	const struct container *aborted_by;
+	struct watch *on_wait_limit;
 	bool stopping, killing, interrupted, finished;
 	bool dirty; /* state.json is out of date */
 	unsigned signals;

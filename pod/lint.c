@@ -370,6 +370,9 @@ struct err *lint_project(const struct compose_project *p, char ***warnings)
 		lint_mounts(&l, s);
 		lint_logging(&l, s);
 	}
+	if (p->policy.main && !compose_find(p, p->policy.main))
+		add(&l, err_new(EINVAL, "%s: x-slipway.main: there is no service '%s'", p->files[0],
+				p->policy.main));
 	lint_ports(&l);
 	lint_expose(&l);
 	lint_sysctls(&l);

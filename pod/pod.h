@@ -68,15 +68,23 @@ struct pod_watcher {
 			  size_t len);
 };
 
+/* When one container's end is the pod's. */
+enum pod_abort { POD_ABORT_NEVER, POD_ABORT_ON_EXIT, POD_ABORT_ON_FAILURE };
+
 struct pod_run_options {
 	struct pod_watcher watcher;
 	bool wait;	      /* on_up when healthy, not when started */
 	bool quit_signals;    /* SIGINT and SIGTERM stop the pod, a second one kills it */
 	int64_t stop_timeout; /* milliseconds for every service; -1: its own */
+	int64_t wait_timeout; /* milliseconds until the pod must be up; -1: no limit */
+	enum pod_abort abort;
+	const char *main;      /* its end is the pod's, whatever abort says; NULL: none */
+	const char *exit_from; /* whose exit code is the result; NULL: see pod_result */
 };
 
 struct pod_result {
-	int exit_code; /* the first failing service's, or 0 */
+	int exit_code; /* exit_from's; or the one's that aborted the pod; or the first failing
+			  service's, or 0 */
 	bool interrupted;
 };
 
@@ -115,6 +123,8 @@ struct err *pod_state_list(const struct pod_host *h, struct pod_state ***ret,
 void pod_state_free(struct pod_state *s);
 void pod_state_cleanup(struct pod_state **s);
 #define auto_pod_state cleanup_with(pod_state_cleanup)
+/* Whether @plan is another pod than the one that runs: other services, configurations or images. */
+bool pod_changed(const struct pod_plan *plan, const struct pod_state *s);
 const struct pod_service_state *pod_state_find(const struct pod_state *s, const char *service);
 
 /*

@@ -107,6 +107,7 @@ static json_t *container_json(const struct pod *p, size_t index)
 	json_put_str(j, "container", c->plan->name);
 	json_put_str(j, "image", c->plan->service->image);
 	json_put_str(j, "image_id", c->plan->image->id);
+	json_put_str(j, "config_hash", c->plan->hash);
 	json_put_str(j, "command", command);
 	json_put_str(j, "state", state_names[c->state]);
 	json_put_str(j, "health", c->health == HEALTH_NONE ? "" : health_name(c->health));
@@ -266,6 +267,18 @@ const struct pod_service_state *pod_state_find(const struct pod_state *s, const 
 		if (strcmp(s->services[i].service, service) == 0)
 			return &s->services[i];
 	return NULL;
+}
+
+bool pod_changed(const struct pod_plan *plan, const struct pod_state *s)
+{
+	for (size_t i = 0; i < plan->n_containers; i++) {
+		const struct plan_container *c = &plan->containers[i];
+		const struct pod_service_state *old = pod_state_find(s, c->service->name);
+
+		if (!old || !str_eq(json_string_value(json_at(old->json, "config_hash")), c->hash))
+			return true;
+	}
+	return plan->n_containers != s->n_services;
 }
 
 static int by_name(const void *a, const void *b)

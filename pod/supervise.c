@@ -18,6 +18,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "pod/internal.h"
 
 void pod_event(struct pod *p, const struct container *c, const char *fmt, ...)
@@ -175,6 +176,35 @@ void pod_stop(struct pod *p)
 	pod_advance(p);
 }
 
+/* One container's end that is the pod's. */
+static void check_abort(struct pod *p)
+{
+	const struct pod_run_options *o = p->options;
+
+	for (size_t i = 0; i < p->plan->n_containers && !p->aborted_by; i++) {
+		const struct container *c = &p->containers[i];
+		bool is_main = str_eq(c->plan->service->name, o->main);
+
+		if (c->state != CONTAINER_EXITED || c->stop_asked)
+			continue;
+		if (is_main || o->abort == POD_ABORT_ON_EXIT ||
+		    (o->abort == POD_ABORT_ON_FAILURE && c->exit_code))
+			p->aborted_by = c;
+	}
+	if (!p->aborted_by)
+		return;
+	pod_event(p, p->aborted_by, "ended, and the pod with it");
+	p->stopping = true;
+}
+
+static int exit_code_of(const struct pod *p)
+{
+	for (size_t i = 0; p->options->exit_from && i < p->plan->n_containers; i++)
+		if (strcmp(p->plan->containers[i].service->name, p->options->exit_from) == 0)
+			return p->containers[i].exit_code;
+	return p->aborted_by ? p->aborted_by->exit_code : p->exit_code;
+}
+
 static int first_bad_exit(const struct pod *p)
 {
 	for (size_t i = 0; i < p->plan->n_containers; i++)
@@ -195,9 +225,10 @@ void pod_advance(struct pod *p)
 		check_up(p, all);
 		if (p->failure)
 			return;
-	} else {
-		stop_some(p);
+		check_abort(p);
 	}
+	if (p->stopping)
+		stop_some(p);
 	control_advance(p);
 	if (all_dead(p) && (p->up || p->stopping)) {
 		if (!p->stopping)
@@ -219,6 +250,15 @@ static void on_signal(void *arg)
 	if (p->signals++ > 0)
 		p->killing = true;
 	pod_stop(p);
+}
+
+static void on_wait_limit(void *arg)
+{
+	struct pod *p = arg;
+
+	if (!p->up)
+		pod_fail(p, err_new(ETIMEDOUT, "the pod is not up after %lld s",
+				    (long long)p->options->wait_timeout / 1000));
 }
 
 static void on_hangup(void *arg)
@@ -263,6 +303,9 @@ static struct err *open_pod(struct pod *p)
 		p->on_term = loop_signal(p->loop, SIGTERM, on_signal, p);
 		p->on_hup = loop_signal(p->loop, SIGHUP, on_hangup, p);
 	}
+	if (p->options->wait_timeout > 0)
+		p->on_wait_limit =
+			loop_timer(p->loop, (uint64_t)p->options->wait_timeout, on_wait_limit, p);
 	(void)signal(SIGPIPE, SIG_IGN);
 	return control_open(p);
 }
@@ -275,6 +318,7 @@ static void close_pod(struct pod *p)
 	watch_free(p->on_int);
 	watch_free(p->on_term);
 	watch_free(p->on_hup);
+	watch_free(p->on_wait_limit);
 	loop_free(p->loop);
 	cgroupfs_host_free(p->cgroups);
 	free(p->cgroup_path);
@@ -328,7 +372,7 @@ struct err *pod_run(const struct pod_plan *plan, const struct pod_host *h,
 		else
 			forget_pod(&p);
 		control_advance(&p);
-		*ret = (struct pod_result) { .exit_code = p.exit_code,
+		*ret = (struct pod_result) { .exit_code = exit_code_of(&p),
 					     .interrupted = p.interrupted };
 	}
 	close_pod(&p);

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/pull.c - the images of a project: which are missing, and pulling them. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/cli.h"
+
+static const char *policy_of(const struct compose_service *s, const char *from_option)
+{
+	return from_option ? from_option : s->pull_policy ? s->pull_policy : "missing";
+}
+
+static struct err *check_policy(const char *policy)
+{
+	static const char *const known[] = { "always", "missing", "if_not_present", "never", NULL };
+
+	return str_one_of(policy, known)
+		       ? NULL
+		       : err_new(EINVAL,
+				 "'%s' is not a pull policy; there are always, missing and never",
+				 policy);
+}
+
+/* What must be asked for: always by policy, or because it is not here. */
+static struct err *missing_images(const struct cli *c, const struct image_store *store,
+				  const char *policy, bool always, char ***ret)
+{
+	for (size_t i = 0; i < c->project->n_services; i++) {
+		const struct compose_service *s = &c->project->services[i];
+		const char *p = policy_of(s, policy);
+		auto_image struct image *image = NULL;
+
+		TRY(err_wrap(check_policy(p), "service %s", s->name));
+		if (strv_has(*ret, s->image) || (strcmp(p, "always") == 0) != always)
+			continue;
+		if (!always) {
+			auto_err struct err *e = image_find(store, s->image, s->platform, &image);
+
+			if (!e)
+				continue;
+			if (err_code(e) != ENOENT || strcmp(p, "never") == 0)
+				return err_wrap(steal(&e), "service %s", s->name);
+		}
+		strv_add(ret, mem_strdup(s->image));
+	}
+	return NULL;
+}
+
+static struct err *pull_missing(const struct cli *c, const struct image_store *store,
+				const char *policy, bool quiet)
+{
+	enum image_progress progress = quiet || str_eq(c->progress, "quiet") ? IMAGE_PROGRESS_QUIET
+				       : str_eq(c->progress, "plain")	     ? IMAGE_PROGRESS_PLAIN
+									     : IMAGE_PROGRESS_AUTO;
+
+	for (int always = 0; always < 2; always++) {
+		auto_strv char **references = NULL;
+
+		TRY(missing_images(c, store, policy, always, &references));
+		auto_strv char **rest = NULL;
+
+		/* services may name platforms of their own: those are asked for one by one */
+		for (size_t i = 0; i < c->project->n_services; i++) {
+			const struct compose_service *s = &c->project->services[i];
+			char *const one[] = { (char *)(uintptr_t)s->image, NULL };
+			struct image_pull p = { .references = one,
+						.platform = s->platform,
+						.progress = progress,
+						.always = always };
+
+			if (!strv_has(references, s->image))
+				continue;
+			if (s->platform)
+				TRY(image_pull(store, &p));
+			else if (!strv_has(rest, s->image))
+				strv_add(&rest, mem_strdup(s->image));
+		}
+		struct image_pull all = { .references = rest,
+					  .progress = progress,
+					  .always = always };
+
+		if (rest)
+			TRY(image_pull(store, &all));
+	}
+	return NULL;
+}
+
+struct err *cli_images(struct cli *c, const char *policy, bool quiet, struct image ***ret)
+{
+	auto_image_store struct image_store *store = NULL;
+	const struct compose_project *p = c->project;
+
+	TRY(cli_host(c));
+	TRY(image_store_open(c->host->root, &store));
+	TRY(pull_missing(c, store, policy, quiet));
+	struct image **images = mem_alloc((p->n_services + 1) * sizeof(struct image *));
+	struct err *e = NULL;
+
+	for (size_t i = 0; i < p->n_services && !e; i++)
+		e = err_wrap(image_find(store, p->services[i].image, p->services[i].platform,
+					&images[i]),
+			     "service %s", p->services[i].name);
+	if (e) {
+		cli_images_free(c, images);
+		return e;
+	}
+	*ret = images;
+	return NULL;
+}
+
+void cli_images_free(const struct cli *c, struct image **images)
+{
+	for (size_t i = 0; images && i < c->project->n_services; i++)
+		image_free(images[i]);
+	free(images);
+}

@@ -1,0 +1,456 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/up.c - up: attached, or with a supervisor that outlives the command. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/cli.h"
+
+enum { DOWN_WAIT = 2000, DOWN_POLL = 5 /* milliseconds */ };
+
+struct up_values {
+	bool detach, wait, quiet_pull, no_prefix, no_colour, timestamps, no_deps, build;
+	bool abort_on_exit, abort_on_failure, force, keep, renew_volumes, nothing;
+	const char *pull, *exit_from;
+	char **attach, **no_attach, **scale;
+	int64_t timeout, wait_timeout;
+};
+
+#define V(f) offsetof(struct up_values, f)
+/* clang-format off */
+const struct opt up_options[] = {
+	{ 'd', "detach", OPT_FLAG, NULL, V(detach), "leave the pod running in the background" },
+	{ 0, "wait", OPT_FLAG, NULL, V(wait), "return when every service is running and healthy; implies -d" },
+	{ 0, "wait-timeout", OPT_SECONDS, "SECONDS", V(wait_timeout), "with --wait: give up after that time" },
+	{ 0, "pull", OPT_TEXT, "POLICY", V(pull), "always, missing or never" },
+	{ 0, "quiet-pull", OPT_FLAG, NULL, V(quiet_pull), "no progress of pulls" },
+	{ 0, "no-deps", OPT_FLAG, NULL, V(no_deps), "only the services that are named" },
+	{ 0, "force-recreate", OPT_FLAG, NULL, V(force), "start a running pod anew, also when nothing has changed" },
+	{ 0, "no-recreate", OPT_FLAG, NULL, V(keep), "leave a running pod as it is, also when the file has changed" },
+	{ 'V', "renew-anon-volumes", OPT_FLAG, NULL, V(renew_volumes), "start with new anonymous volumes" },
+	{ 0, "abort-on-container-exit", OPT_FLAG, NULL, V(abort_on_exit), "stop the pod when any container exits" },
+	{ 0, "abort-on-container-failure", OPT_FLAG, NULL, V(abort_on_failure), "stop the pod when any container fails" },
+	{ 0, "exit-code-from", OPT_TEXT, "SERVICE", V(exit_from), "exit with the code of this service; stops the pod when any container exits" },
+	{ 0, "attach", OPT_TEXTS, "SERVICE", V(attach), "show the output of this service only" },
+	{ 0, "no-attach", OPT_TEXTS, "SERVICE", V(no_attach), "do not show the output of this service" },
+	{ 0, "no-log-prefix", OPT_FLAG, NULL, V(no_prefix), "show output without the service's name" },
+	{ 0, "no-color", OPT_FLAG, NULL, V(no_colour), "no colours" },
+	{ 0, "timestamps", OPT_FLAG, NULL, V(timestamps), "show when each line was written" },
+	{ 't', "timeout", OPT_SECONDS, "SECONDS", V(timeout), "wait so long for services to stop" },
+	{ 0, "scale", OPT_TEXTS, "SERVICE=N", V(scale), "N must be 1" },
+	{ 0, "remove-orphans", OPT_FLAG, NULL, V(nothing), "a pod has none: what is not in the file is not in the pod" },
+	{ 0, "build", OPT_FLAG, NULL, V(build), "refused: slipway does not build" },
+	{ 0, "no-build", OPT_FLAG, NULL, V(nothing), "slipway never builds" },
+	{ 0 },
+};
+/* clang-format on */
+#undef V
+
+/* What the options say, and below them the file's x-slipway. */
+static struct pod_run_options run_options(const struct cli *c, const struct up_values *v)
+{
+	const struct compose_policy *policy = &c->project->policy;
+	bool kill = str_eq(policy->on_failure, "kill");
+
+	return (struct pod_run_options) {
+		.wait = v->wait || str_eq(policy->ready, "healthy"),
+		.wait_timeout = v->wait_timeout,
+		.quit_signals = true,
+		.stop_timeout = v->timeout,
+		.abort = v->abort_on_exit || v->exit_from ? POD_ABORT_ON_EXIT
+			 : v->abort_on_failure || kill	  ? POD_ABORT_ON_FAILURE
+							  : POD_ABORT_NEVER,
+		.exit_from = v->exit_from ? v->exit_from : policy->main,
+		.main = policy->main,
+	};
+}
+
+/* ---- up, attached ---- */
+
+struct screen {
+	const struct up_values *v;
+	struct image **images;
+	size_t width; /* of the longest service's name */
+	bool colour;
+	const struct compose_project *project;
+};
+
+static bool is_shown(const struct screen *s, const struct compose_service *v)
+{
+	if (!v || strv_has(s->v->no_attach, v->name))
+		return false;
+	return s->v->attach ? strv_has(s->v->attach, v->name) : !v->no_attach;
+}
+
+static void show_output(void *ctx, const char *service, enum pod_stream stream, const char *line,
+			size_t len)
+{
+	static const int colours[] = { 36, 33, 32, 35, 34, 96, 93, 92, 95, 94 };
+	const struct screen *s = ctx;
+	FILE *out = stream == POD_STDERR ? stderr : stdout;
+	const struct compose_service *v = compose_find(s->project, service);
+	size_t index = v ? (size_t)(v - s->project->services) : 0;
+	auto_free char *name = mem_printf("%s-1", service);
+	auto_free char *now = s->v->timestamps ? text_now() : NULL;
+
+	if (!is_shown(s, v))
+		return;
+	if (!s->v->no_prefix && s->colour)
+		fprintf(out, "\033[%dm%-*s  | \033[0m", colours[index % ARRAY_LEN(colours)],
+			(int)s->width + 2, name);
+	else if (!s->v->no_prefix)
+		fprintf(out, "%-*s  | ", (int)s->width + 2, name);
+	if (now)
+		fprintf(out, "%s ", now);
+	fwrite(line, 1, len, out);
+	if (len == 0 || line[len - 1] != '\n')
+		fputc('\n', out);
+	fflush(out);
+}
+
+static void release_images(void *ctx)
+{
+	const struct screen *s = ctx;
+
+	for (size_t i = 0; i < s->project->n_services; i++)
+		image_release(s->images[i]);
+}
+
+static void show_event(void *ctx, const char *container, const char *what)
+{
+	(void)ctx;
+	fprintf(stderr, " Container %s  %s\n", container, what);
+}
+
+static struct err *up_attached(const struct cli *c, const struct pod_plan *plan,
+			       struct image **images, const struct up_values *v, int *ret_code)
+{
+	struct screen screen = { .v = v,
+				 .images = images,
+				 .colour = !v->no_colour && use_colour(stdout),
+				 .project = c->project };
+	struct pod_run_options o = run_options(c, v);
+
+	o.watcher = (struct pod_watcher) { .ctx = &screen,
+					   .on_up = release_images,
+					   .on_event = show_event,
+					   .on_output = show_output };
+	struct pod_result result = { 0 };
+
+	for (size_t i = 0; i < c->project->n_services; i++)
+		if (strlen(c->project->services[i].name) > screen.width)
+			screen.width = strlen(c->project->services[i].name);
+	TRY(pod_run(plan, c->host, &o, &result));
+	*ret_code = result.interrupted ? 0 : result.exit_code;
+	return NULL;
+}
+
+/* ---- up -d: the supervisor is a child that outlives us ---- */
+
+/* What the supervisor tells until the pod is up: 'E' an event, 'U' it is up; or an error's message. */
+struct reporter {
+	int pipe;
+	bool up;
+	struct image **images; /* the pod's state names their layers by then */
+	size_t n_images;
+};
+
+static void report_event(void *ctx, const char *container, const char *what)
+{
+	const struct reporter *r = ctx;
+	auto_free char *line = mem_printf("E Container %s  %s\n", container, what);
+
+	if (!r->up)
+		(void)!write(r->pipe, line, strlen(line));
+}
+
+static void report_up(void *ctx)
+{
+	struct reporter *r = ctx;
+
+	r->up = true;
+	for (size_t i = 0; i < r->n_images; i++)
+		image_release(r->images[i]);
+	(void)prctl(PR_SET_PDEATHSIG, 0); /* from now on the pod stands on its own */
+	(void)!write(r->pipe, "U\n", 2);
+	fd_close(&r->pipe);
+}
+
+/* Standard streams to where a background process has them; what it logs goes to a file beside the pod's logs. */
+static void go_background(const struct cli *c)
+{
+	auto_free char *path = mem_printf("%s/supervisor.log", c->host->root);
+	auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+	(void)setsid();
+	/* whoever reads from a pipe we were given would wait for its end as long as the pod lives */
+	for (int fd = 3; fd < 64; fd++)
+		if (c->inherited >> fd & 1)
+			(void)close(fd);
+	for (int i = 0; i < 3; i++)
+		(void)dup2(null, i);
+	(void)!chdir("/");
+	log_setup("slipway", LOG_LEVEL_WARN, LOG_KEYS);
+	log_pod(c->project->name);
+	log_to(log);
+}
+
+static _Noreturn void supervise(const struct cli *c, const struct pod_plan *plan,
+				struct image **images, const struct up_values *v, int pipe,
+				pid_t parent)
+{
+	struct reporter r = { .pipe = pipe, .images = images, .n_images = c->project->n_services };
+	struct pod_run_options o = run_options(c, v);
+
+	o.watcher =
+		(struct pod_watcher) { .ctx = &r, .on_event = report_event, .on_up = report_up };
+	struct pod_result result = { 0 };
+
+	/* killed before the pod is up, 'up -d' leaves none behind */
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(EXIT_INTERRUPTED);
+	go_background(c);
+	struct err *e = pod_run(plan, c->host, &o, &result);
+
+	if (e && !r.up)
+		err_send(r.pipe, err_wrap(e, "%s", "!")); /* '!' tells it from an event */
+	else if (e)
+		log_error("%s", err_text(e));
+	_exit(e ? EXIT_USAGE : result.exit_code);
+}
+
+static volatile sig_atomic_t supervisor_pid;
+
+static void pass_to_supervisor(int signal)
+{
+	if (supervisor_pid > 0)
+		(void)kill((pid_t)supervisor_pid, signal);
+}
+
+/* Shows what the supervisor tells; true when the pod is up. */
+static struct err *hear(int pipe, bool *ret_up)
+{
+	char buffer[16384];
+	size_t len = 0;
+	ssize_t n;
+
+	while ((n = read(pipe, buffer + len, sizeof(buffer) - len - 1)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_errno("hear from the supervisor");
+		len += (size_t)n;
+		buffer[len] = '\0';
+		char *line = buffer, *end;
+
+		while ((end = strchr(line, '\n')) != NULL && (*line == 'E' || *line == 'U')) {
+			*end = '\0';
+			if (*line == 'E')
+				fprintf(stderr, "%s\n", line + 1);
+			*ret_up |= *line == 'U';
+			line = end + 1;
+		}
+		len -= (size_t)(line - buffer);
+		memmove(buffer, line, len + 1);
+		if (len == sizeof(buffer) - 1)
+			break;
+	}
+	if (*ret_up || len == 0)
+		return NULL;
+	struct err *e = err_parse(buffer);
+	auto_free char *text =
+		mem_strdup(str_starts(err_text(e), "!: ") ? err_text(e) + 3 : err_text(e));
+	int code = err_code(e);
+
+	err_free(e);
+	return err_new(code, "%s", text);
+}
+
+static struct err *up_detached(const struct cli *c, const struct pod_plan *plan,
+			       struct image **images, const struct up_values *v, int *ret_code)
+{
+	struct sigaction pass = { .sa_handler = pass_to_supervisor };
+	pid_t parent = getpid(), pid;
+	int ends[2];
+	bool up = false;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_errno("pipe");
+	pid = fork();
+	if (pid == 0) {
+		close(ends[0]);
+		supervise(c, plan, images, v, ends[1], parent);
+	}
+	close(ends[1]);
+	auto_fd int pipe = ends[0];
+
+	if (pid < 0)
+		return err_errno("start the supervisor");
+	supervisor_pid = pid;
+	(void)sigaction(SIGINT, &pass, NULL);
+	(void)sigaction(SIGTERM, &pass, NULL);
+	TRY(hear(pipe, &up));
+	*ret_code = up ? 0 : EXIT_INTERRUPTED;
+	return NULL;
+}
+
+/* Whether the pod runs. One whose services have all ended is waited for: it is being taken down. */
+static bool is_running(const struct pod_host *h, const char *name)
+{
+	for (int tries = 0; tries < DOWN_WAIT / DOWN_POLL; tries++) {
+		auto_pod_state struct pod_state *s = NULL;
+		auto_err struct err *none = pod_state_read(h, name, &s);
+		bool any = false;
+
+		if (none || !s->alive)
+			return false;
+		for (size_t i = 0; i < s->n_services; i++)
+			any |= !str_one_of(s->services[i].state,
+					   (const char *const[]) { "exited", "dead", NULL });
+		if (any || strcmp(s->status, "starting") == 0)
+			return true;
+		usleep(DOWN_POLL * 1000);
+	}
+	return true;
+}
+
+/* ---- what is to be done about a pod that runs already ---- */
+
+static bool detached(const struct up_values *v)
+{
+	return v->detach || v->wait;
+}
+
+static struct err *check_values(const struct up_values *v)
+{
+	bool aborts = v->abort_on_exit || v->abort_on_failure || v->exit_from;
+
+	if (v->build)
+		return err_new(EINVAL, "--build: slipway does not build images; push what another "
+				       "tool has built, and name it with image");
+	if (aborts && v->detach)
+		return err_new(EINVAL, "--detach goes neither with --abort-on-container-exit nor "
+				       "with --exit-code-from");
+	if (v->force && v->keep)
+		return err_new(EINVAL, "--force-recreate and --no-recreate exclude each other");
+	for (char **s = v->scale; s && *s; s++)
+		if (!str_ends(*s, "=1"))
+			return err_new(EINVAL,
+				       "--scale %s: one instance of a service fits into a pod; run "
+				       "the project again under another name (-p)",
+				       *s);
+	return NULL;
+}
+
+/* The services that run and those that are asked for: who starts one of them keeps the others. */
+static struct err *widen_project(struct cli *c, const struct pod_state *running, char **operands)
+{
+	auto_strv char **names = strv_dup(operands);
+
+	if (!*operands)
+		return NULL;
+	for (size_t i = 0; i < running->n_services; i++)
+		if (!strv_has(names, running->services[i].service))
+			strv_add(&names, mem_strdup(running->services[i].service));
+	compose_free(steal(&c->project));
+	return cli_project(c, names, false);
+}
+
+static struct err *remove_anonymous(const struct cli *c)
+{
+	auto_free char *label = mem_printf("com.docker.compose.project=%s", c->project->name);
+	struct image_volume *volumes = NULL;
+	struct err *errors = NULL;
+	size_t n = 0;
+
+	TRY(image_volume_list(c->host->root, &volumes, &n));
+	for (size_t i = 0; i < n; i++) {
+		if (strv_has(volumes[i].labels, label) &&
+		    strv_has(volumes[i].labels, "slipway.anonymous=true"))
+			errors = err_join(errors,
+					  image_volume_remove(c->host->root, volumes[i].name));
+		image_volume_clear(&volumes[i]);
+	}
+	free(volumes);
+	return errors;
+}
+
+/* *ret_go_on: the pod is to be started; else it stays as it is. */
+static struct err *replace_running(const struct cli *c, const struct pod_plan *plan,
+				   const struct pod_state *running, const struct up_values *v,
+				   bool *ret_go_on)
+{
+	bool changed = pod_changed(plan, running);
+
+	*ret_go_on = v->force || (changed && !v->keep);
+	if (*ret_go_on) {
+		log_info("pod %s %s: it is started anew", c->project->name,
+			 changed ? "has changed" : "runs");
+		return pod_down(c->host, c->project->name, v->timeout);
+	}
+	if (!detached(v))
+		return err_new(EBUSY,
+			       "pod %s is already running; 'slipway logs -f' follows it, "
+			       "'slipway down' ends it",
+			       c->project->name);
+	log_info("pod %s is already running", c->project->name);
+	return NULL;
+}
+
+static struct err *start_pod(struct cli *c, const struct pod_plan *plan, struct image **images,
+			     const struct up_values *v, int *ret_code)
+{
+	if (v->renew_volumes)
+		TRY(remove_anonymous(c));
+	struct err *e = detached(v) ? up_detached(c, plan, images, v, ret_code)
+				    : up_attached(c, plan, images, v, ret_code);
+
+	if (err_code(e) == ENOENT && e && strstr(err_text(e), "exec: "))
+		*ret_code = EXIT_NOT_FOUND;
+	else if (err_code(e) == EACCES && strstr(err_text(e), "exec: "))
+		*ret_code = EXIT_NOT_EXECUTABLE;
+	return e;
+}
+
+struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	const struct up_values *v = values;
+	auto_pod_plan struct pod_plan *plan = NULL;
+	auto_pod_state struct pod_state *running = NULL;
+	auto_strv char **warnings = NULL;
+	struct image **images = NULL;
+	bool go_on = true;
+
+	TRY(check_values(v));
+	c->leave.no_deps = v->no_deps;
+	TRY(cli_project(c, operands, true));
+	TRY(cli_host(c));
+	if (is_running(c->host, c->project->name)) {
+		TRY(pod_state_read(c->host, c->project->name, &running));
+		TRY(widen_project(c, running, operands));
+	}
+	TRY(cli_images(c, v->pull, v->quiet_pull, &images));
+	struct err *e = pod_plan(c->project, images, c->host, &plan, &warnings);
+
+	for (char **w = warnings; w && *w; w++)
+		log_warn("%s", *w);
+	if (!e && running)
+		e = replace_running(c, plan, running, v, &go_on);
+	if (!e && go_on)
+		e = start_pod(c, plan, images, v, ret_code);
+	pod_plan_free(steal(&plan));
+	cli_images_free(c, images);
+	return e;
+}

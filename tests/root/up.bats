@@ -1,0 +1,177 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# tests/root/up.bats - what up does about ends of containers, changed files and running pods.
+
+# shellcheck disable=SC2154 # the library sets registry and project, bats stderr
+
+load ../lib/slipway
+images busybox
+
+@test "any container's exit ends the pod when that was asked for" {
+	compose <<-END
+		services:
+		  stays: {image: $registry/busybox, command: sleep 100, stop_grace_period: 100ms}
+		  goes: {image: $registry/busybox, command: [sh, -c, exit 3]}
+	END
+	run slipway up --abort-on-container-exit
+	assert_failure 3
+	[[ $output == *"goes-1  ended, and the pod with it"* ]] || show 'no word about why'
+}
+
+@test "a failure ends the pod, a success does not" {
+	compose <<-END
+		services:
+		  fails: {image: $registry/busybox, command: [sh, -c, 'sleep 0.3; exit 4']}
+		  stays: {image: $registry/busybox, command: sleep 100, stop_grace_period: 100ms}
+		  done: {image: $registry/busybox, command: 'true'}
+	END
+	run slipway up --abort-on-container-failure
+	assert_failure 4
+	[[ $output == *"fails-1  ended, and the pod"* ]] || show 'another one'
+}
+
+@test "the exit code of one service is the command's" {
+	compose <<-END
+		services:
+		  tests: {image: $registry/busybox, command: [sh, -c, 'sleep 0.2; exit 7']}
+		  db: {image: $registry/busybox, command: [sh, -c, 'trap "exit 1" TERM; while :; do sleep 0.1; done']}
+	END
+	run slipway up --exit-code-from tests
+	assert_failure 7
+}
+
+@test "x-slipway: the main service's end is the pod's" {
+	compose <<-END
+		x-slipway: {main: job}
+		services:
+		  job: {image: $registry/busybox, command: [sh, -c, 'sleep 0.2; exit 5']}
+		  side: {image: $registry/busybox, command: sleep 100, stop_grace_period: 100ms}
+		  helper: {image: $registry/busybox, command: 'false'}
+	END
+	run slipway up
+	assert_failure 5
+}
+
+@test "x-slipway: a service that fails ends the pod" {
+	compose <<-END
+		x-slipway: {on_failure: kill}
+		services:
+		  a: {image: $registry/busybox, command: [sh, -c, 'sleep 0.2; exit 6']}
+		  b: {image: $registry/busybox, command: sleep 100, stop_grace_period: 100ms}
+	END
+	run slipway up
+	assert_failure 6
+}
+
+@test "x-slipway: a main service that is not there" {
+	compose <<-END
+		x-slipway: {main: nobody}
+		services: {a: {image: $registry/busybox, command: 'true'}}
+	END
+	run --separate-stderr slipway up
+	assert_failure 1
+	[[ $stderr == *"x-slipway.main: there is no service 'nobody'"* ]] || show 'not named'
+}
+
+# began SERVICE: when its container was started.
+began() { slipway ps -a --format json | jq -r "select(.Service == \"$1\") | .Name + .Status" >/dev/null && jq -r ".services[] | select(.service == \"$1\") | .started" "$SLIPWAY_RUN/pods/$project/state.json"; }
+
+@test "up of a pod that runs: nothing changed, changed, forced, and left alone" {
+	local first second
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: sleep 100, init: true}
+	END
+	slipway up -d
+	first=$(began a)
+	run slipway up -d
+	assert_success
+	[[ $output == *'already running'* ]] || show 'it says nothing'
+	[ "$(began a)" = "$first" ]
+	sed -i 's/sleep 100/sleep 200/' compose.yml
+	run slipway up -d --no-recreate
+	assert_success
+	[ "$(began a)" = "$first" ]
+	run slipway up -d
+	assert_success
+	[[ $output == *'has changed'* ]] || show 'it says nothing'
+	second=$(began a)
+	[ "$second" != "$first" ]
+	[[ $(slipway ps --no-trunc) == *'sleep 200'* ]] || show 'the old command'
+	run slipway up -d --force-recreate
+	assert_success
+	[ "$(began a)" != "$second" ]
+	slipway down
+}
+
+@test "up of one more service keeps those that run" {
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: sleep 100, init: true}
+		  b: {image: $registry/busybox, command: sleep 100, init: true}
+	END
+	slipway up -d a
+	[ "$(slipway ps --services)" = a ]
+	slipway up -d b
+	[ "$(slipway ps --services | sort | tr '\n' ' ')" = 'a b ' ]
+	run slipway up -d a
+	assert_success
+	[[ $output == *'already running'* ]] || show 'a part of what runs is no change'
+	slipway down
+}
+
+@test "a service alone, without what it depends on" {
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: 'true', depends_on: [b]}
+		  b: {image: $registry/busybox, command: sleep 100}
+	END
+	run slipway up --no-deps a
+	assert_success
+	[[ $output != *'b-1'* ]] || show 'the other one was started'
+}
+
+@test "output of some services only, with times" {
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: echo from-a}
+		  b: {image: $registry/busybox, command: echo from-b}
+		  c: {image: $registry/busybox, command: echo from-c, attach: false}
+	END
+	run --separate-stderr slipway up --attach a --timestamps --no-color
+	assert_success
+	[[ $output =~ ^a-1\ +\|\ 20[0-9-]+T[0-9:.]+Z\ from-a$ ]] || show 'not that line alone'
+	run --separate-stderr slipway up --no-attach b
+	assert_success
+	[[ $output == *from-a* && $output != *from-b* && $output != *from-c* ]] || show 'others'
+}
+
+@test "waiting has an end" {
+	compose <<-END
+		services:
+		  a:
+		    image: $registry/busybox
+		    command: sleep 100
+		    stop_grace_period: 100ms
+		    healthcheck: {test: 'false', interval: 100ms, retries: 1000}
+	END
+	run --separate-stderr slipway up --wait --wait-timeout 1
+	assert_failure 1
+	[[ $stderr == *'not up after 1 s'* ]] || show 'another reason'
+}
+
+@test "what is refused" {
+	compose <<-END
+		services: {a: {image: $registry/busybox, command: 'true'}}
+	END
+	run slipway up --build
+	assert_failure 1
+	run slipway up --scale a=2
+	assert_failure 1
+	run slipway up -d --exit-code-from a
+	assert_failure 1
+	run slipway up --force-recreate --no-recreate
+	assert_failure 1
+	run slipway up --scale a=1
+	assert_success
+}
