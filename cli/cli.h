@@ -85,12 +85,21 @@ struct err *cmd_gc(struct cli *c, const void *values, char **operands, int *ret_
 struct err *cmd_check(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_doctor(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_version(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_pause(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_unpause(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_top(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_stats(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_events(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_wait(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_port(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_inspect(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_rmi(struct cli *c, const void *values, char **operands, int *ret_code);
 
 extern const struct opt up_options[], down_options[], stop_options[], kill_options[], ps_options[],
 	ls_options[], images_options[], logs_options[], exec_options[], config_options[],
 	plan_options[], pull_options[], gc_options[], check_options[], doctor_options[],
-	version_options[], no_options[];
+	version_options[], stats_options[], events_options[], wait_options[], port_options[],
+	no_options[];
 
 /* ---- output: table.c ---- */
 

@@ -135,3 +135,17 @@ struct err *cmd_kill(struct cli *c, const void *values, char **operands, int *re
 	(void)ret_code;
 	return ask(c, "kill", operands, ((const struct kill_values *)values)->signal);
 }
+
+struct err *cmd_pause(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	(void)values;
+	(void)ret_code;
+	return ask(c, "pause", operands, NULL);
+}
+
+struct err *cmd_unpause(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	(void)values;
+	(void)ret_code;
+	return ask(c, "unpause", operands, NULL);
+}

@@ -39,6 +39,11 @@ static char *status_text(const struct pod_service_state *s)
 	if (running)
 		return mem_printf("Up %s%s%s%s", age, *s->health ? " (" : "", s->health,
 				  *s->health ? ")" : "");
+	if (strcmp(s->state, "paused") == 0) {
+		auto_free char *up = text_since(s->started);
+
+		return mem_printf("Up %s (Paused)", up);
+	}
 	if (strcmp(s->state, "exited") == 0)
 		return mem_printf("Exited (%lld) %s ago", (long long)s->exit_code, age);
 	if (strcmp(s->state, "dead") == 0)

@@ -150,7 +150,7 @@ static void on_news_event(void *arg)
 	err_ignore(proc_start_time(c->process.pid, &c->start_time));
 	free(c->started);
 	c->started = state_now();
-	pod_event(p, c, "Started");
+	pod_event(p, c, "start", "Started");
 	health_start(c);
 	pod_advance(p);
 }
@@ -231,10 +231,24 @@ struct err *container_start(struct container *c)
 
 /* ---- death ---- */
 
+struct err *container_pause(struct container *c, bool paused)
+{
+	if (c->state != CONTAINER_RUNNING)
+		return err_new(ESRCH, "service %s is not running", c->plan->service->name);
+	if (c->paused == paused)
+		return NULL;
+	TRY(err_wrap(cgroupfs_freeze(c->group, paused), "service %s", c->plan->service->name));
+	c->paused = paused;
+	pod_event(c->pod, c, paused ? "pause" : "unpause", paused ? "Paused" : "Unpaused");
+	return NULL;
+}
+
 void container_kill(struct container *c, int signal)
 {
 	if (c->process.pidfd < 0 || container_is_dead(c))
 		return;
+	if (c->paused && signal == SIGKILL) /* v1 delivers it only to who is thawed */
+		err_ignore(container_pause(c, false));
 	err_ignore(proc_kill(c->process.pidfd, signal));
 }
 
@@ -258,13 +272,15 @@ void container_stop(struct container *c, int64_t timeout)
 	if (container_is_dead(c) || c->stopping)
 		return;
 	c->stopping = true;
+	if (c->paused) /* a frozen process hears no signal */
+		err_ignore(container_pause(c, false));
 	if (c->state != CONTAINER_RUNNING) { /* still at its gate: nothing of the user's runs */
 		container_kill(c, SIGKILL);
 		return;
 	}
 	if (timeout < 0)
 		timeout = c->plan->grace;
-	pod_event(c->pod, c, "Stopping");
+	pod_event(c->pod, c, "stop", "Stopping");
 	container_kill(c, c->plan->stop_signal);
 	container_kill(c, SIGCONT);
 	c->on_kill_time = loop_timer(c->pod->loop, (uint64_t)timeout, on_kill_time, c);
@@ -339,7 +355,8 @@ static void on_exit_event(void *arg)
 	free(c->finished);
 	c->finished = state_now();
 	c->state = CONTAINER_EXITED;
-	pod_event(c->pod, c, "Exited (%d)%s", c->exit_code, c->oom ? ", out of memory" : "");
+	c->paused = false;
+	pod_event(c->pod, c, "die", "Exited (%d)%s", c->exit_code, c->oom ? ", out of memory" : "");
 	if (wants_restart(c))
 		schedule_restart(c);
 	pod_advance(c->pod);

@@ -29,7 +29,7 @@ struct client {
 	int socket;
 	struct watch *watch;
 	char **services; /* that must be dead for the answer; NULL: the whole pod */
-	bool waiting, restart;
+	bool waiting, restart, listening;
 };
 
 /* A path may be longer than sun_path: the directory goes by descriptor. */
@@ -135,6 +135,43 @@ static struct err *start_services(struct pod *p, const struct client *c)
 	return NULL;
 }
 
+static struct err *pause_services(struct pod *p, const struct client *c, bool paused)
+{
+	for (size_t i = 0; i < p->plan->n_containers; i++) {
+		struct container *k = &p->containers[i];
+
+		/* of all services those that run; of one by name it must be true */
+		if (chosen(c, k) && (c->services || k->state == CONTAINER_RUNNING))
+			TRY(container_pause(k, paused));
+	}
+	return NULL;
+}
+
+void control_tell(struct pod *p, const struct container *c, const char *action)
+{
+	struct client *next;
+
+	for (struct client *k = p->clients; k; k = next) {
+		auto_json json_t *j = NULL;
+		auto_free char *now = state_now();
+
+		next = k->next;
+		if (!k->listening || !chosen(k, c))
+			continue;
+		j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:s, s:s}}", "time", now, "type",
+			      "container", "action", action, "id", c->plan->name, "service",
+			      c->plan->service->name, "attributes", "name", c->plan->name, "image",
+			      c->plan->service->image);
+		if (strcmp(action, "die") == 0)
+			json_put_int(json_at(j, "attributes"), "exitCode", c->exit_code);
+		auto_free char *text = json_text(j, 0);
+		auto_err struct err *e = fd_send(k->socket, text, strlen(text), -1);
+
+		if (e) /* it does not read: the pod does not wait for it */
+			drop_client(k);
+	}
+}
+
 static struct err *obey(struct client *c, const char *text, size_t len)
 {
 	auto_json json_t *j = NULL;
@@ -158,6 +195,13 @@ static struct err *obey(struct client *c, const char *text, size_t len)
 		c->restart = true;
 		return stop_services(p, c, argument);
 	}
+	if (strcmp(what, "pause") == 0 || strcmp(what, "unpause") == 0)
+		return pause_services(p, c, *what == 'p');
+	if (strcmp(what, "wait") == 0 || strcmp(what, "events") == 0) {
+		c->listening = *what == 'e';
+		c->waiting = !c->listening;
+		return NULL;
+	}
 	return err_new(EINVAL,
 		       "'%s' is not understood; is another version of slipway running this pod?",
 		       what);
@@ -176,7 +220,7 @@ static void on_message(void *arg)
 	}
 	struct err *e = obey(c, text, (size_t)n);
 
-	if (e || !c->waiting)
+	if (e || (!c->waiting && !c->listening))
 		answer(c, e);
 	pod_advance(p);
 }
@@ -251,13 +295,13 @@ void control_advance(struct pod *p)
 
 /* ---- the asking side ---- */
 
-struct err *pod_ask(const struct pod_host *h, const char *name, const char *what,
-		    char *const *services, const char *argument)
+/* Connects and asks. */
+static struct err *put_question(const struct pod_host *h, const char *name, const char *what,
+				char *const *services, const char *argument, int *ret_fd)
 {
 	auto_fd int dir = -1, fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	struct sockaddr_un address;
 	auto_json json_t *j = json_object();
-	char text[MESSAGE_MAX];
 
 	if (fd < 0)
 		return err_errno("socket");
@@ -276,6 +320,39 @@ struct err *pod_ask(const struct pod_host *h, const char *name, const char *what
 	auto_free char *question = json_text(j, 0);
 
 	TRY(err_wrap(fd_send(fd, question, strlen(question), -1), "pod %s", name));
+	*ret_fd = fd_steal(&fd);
+	return NULL;
+}
+
+struct err *pod_events(const struct pod_host *h, const char *name, char *const *services,
+		       bool (*on_event)(void *ctx, const json_t *event), void *ctx)
+{
+	auto_fd int fd = -1;
+	char text[MESSAGE_MAX];
+	ssize_t n;
+	bool more = true;
+
+	TRY(put_question(h, name, "events", services, NULL, &fd));
+	while (more && (n = fd_recv(fd, text, sizeof(text), NULL)) > 0) {
+		auto_json json_t *j = NULL;
+
+		if (*text != '{') { /* an error instead */
+			text[n < (ssize_t)sizeof(text) ? n : (ssize_t)sizeof(text) - 1] = '\0';
+			return err_parse(text);
+		}
+		TRY(json_parse(text, (size_t)n, sizeof(text), &j));
+		more = on_event(ctx, j);
+	}
+	return NULL;
+}
+
+struct err *pod_ask(const struct pod_host *h, const char *name, const char *what,
+		    char *const *services, const char *argument)
+{
+	auto_fd int fd = -1;
+	char text[MESSAGE_MAX];
+
+	TRY(put_question(h, name, what, services, argument, &fd));
 	ssize_t n = fd_recv(fd, text, sizeof(text) - 1, NULL);
 
 	if (n <= 0) /* its supervisor died: so did the pod */

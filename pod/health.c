@@ -76,10 +76,10 @@ static void judge(struct container *c, bool ok)
 	}
 	if (c->health != before) {
 		if (c->health == HEALTH_UNHEALTHY)
-			pod_event(c->pod, c, "Unhealthy: %.*s", (int)strcspn(c->probe_text, "\n"),
-				  c->probe_text);
+			pod_event(c->pod, c, "health_status: unhealthy", "Unhealthy: %.*s",
+				  (int)strcspn(c->probe_text, "\n"), c->probe_text);
 		else
-			pod_event(c->pod, c, "Healthy");
+			pod_event(c->pod, c, "health_status: healthy", "Healthy");
 	}
 	schedule(c, next_probe(c));
 	if (c->health != before)
@@ -163,6 +163,10 @@ static void on_probe_time(void *arg)
 	c->on_probe_time = NULL;
 	if (c->state != CONTAINER_RUNNING)
 		return;
+	if (c->paused) {
+		schedule(c, c->plan->health.interval);
+		return;
+	}
 	auto_err struct err *e = probe(c);
 
 	if (e) {

@@ -215,6 +215,7 @@ struct container {
 	bool go_sent;
 	bool stop_asked; /* by a person: it does not come back */
 	bool stopping;	 /* the signal was sent */
+	bool paused;	 /* frozen */
 	bool oom;
 	int exit_code;
 	int64_t restarts, backoff; /* milliseconds */
@@ -266,7 +267,9 @@ struct pod {
 void pod_advance(struct pod *p);
 void pod_fail(struct pod *p, struct err *take_e);
 void pod_stop(struct pod *p);
-void pod_event(struct pod *p, const struct container *c, const char *fmt, ...) printf_like(3, 4);
+/* Tells who watches @fmt, and who listens to events @action, in docker's words. */
+void pod_event(struct pod *p, const struct container *c, const char *action, const char *fmt, ...)
+	printf_like(4, 5);
 
 /* steps.c */
 struct err *step_do(struct pod *p, const struct pod_step *s, bool *ret_done) must_check;
@@ -279,6 +282,8 @@ struct err *container_create(struct pod *p, struct container *c) must_check;
 struct err *container_start(struct container *c) must_check;
 void container_stop(struct container *c, int64_t timeout);
 void container_kill(struct container *c, int signal);
+/* Freezes or thaws it; ESRCH when it does not run. */
+struct err *container_pause(struct container *c, bool paused) must_check;
 void container_release(struct container *c);
 bool container_is_dead(const struct container *c);
 
@@ -290,5 +295,7 @@ const char *health_name(enum health_state s);
 /* control.c */
 struct err *control_open(struct pod *p) must_check;
 void control_close(struct pod *p);
+/* An event for those who listen. */
+void control_tell(struct pod *p, const struct container *c, const char *action);
 void control_advance(struct pod *p); /* answers who waited for what has happened by now */
 void state_write(struct pod *p);

@@ -130,10 +130,28 @@ const struct pod_service_state *pod_state_find(const struct pod_state *s, const 
 /*
  * Asks the supervisor of @name and waits for the answer: "stop" (@services: NULL
  * for all; @argument: milliseconds or NULL), "kill" (@argument: a signal),
- * "start", "restart". ENOENT when it is not running.
+ * "start", "restart", "pause", "unpause", "wait" (until they have ended). ENOENT
+ * when it is not running.
  */
 struct err *pod_ask(const struct pod_host *h, const char *name, const char *what,
 		    char *const *services, const char *argument) must_check;
+
+/*
+ * Calls @on_event for what happens to @services (NULL: all) until it returns
+ * false or the pod ends. An event has docker's members: time, type, action, id,
+ * service, attributes.
+ */
+struct err *pod_events(const struct pod_host *h, const char *name, char *const *services,
+		       bool (*on_event)(void *ctx, const json_t *event), void *ctx) must_check;
+
+/* What a service's processes use; and which they are, as this process sees them. */
+struct pod_usage {
+	uint64_t memory, memory_limit; /* bytes; limit 0: none */
+	uint64_t cpu_us;	       /* processor time used so far */
+	uint64_t pids;
+};
+struct err *pod_usage(const struct pod_service_state *s, struct pod_usage *ret) must_check;
+struct err *pod_processes(const struct pod_service_state *s, pid_t **ret, size_t *ret_n) must_check;
 
 /* Stops @name if it runs, and removes its state, logs and upper directories. */
 struct err *pod_down(const struct pod_host *h, const char *name, int64_t timeout_ms) must_check;

@@ -286,6 +286,31 @@ struct err *resolve_ports(struct pod_plan *plan, size_t index)
 
 /* ---- the whole ---- */
 
+/* What scripts that know docker compose look for; nobody overrides them. */
+static void add_labels(const struct compose_project *p, const struct compose_service *s,
+		       struct plan_container *c)
+{
+	auto_free char *files = strv_join(p->files, ",");
+	const struct {
+		const char *key, *value;
+	} labels[] = {
+		{ "project", p->name },
+		{ "service", s->name },
+		{ "container-number", "1" },
+		{ "oneoff", "False" },
+		{ "config-hash", c->hash },
+		{ "project.working_dir", p->dir },
+		{ "project.config_files", files },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(labels); i++) {
+		auto_free char *label =
+			mem_printf("com.docker.compose.%s=%s", labels[i].key, labels[i].value);
+
+		env_set(&c->labels, label);
+	}
+}
+
 struct err *resolve_container(const struct compose_project *p, const struct compose_service *s,
 			      const struct image *i, struct plan_container *ret)
 {
@@ -305,6 +330,7 @@ struct err *resolve_container(const struct compose_project *p, const struct comp
 	append(&ret->groups, s->group_add);
 	append(&ret->labels, i->labels);
 	append(&ret->labels, s->labels);
+	add_labels(p, s, ret);
 	resolve_command(s, i, ret);
 	resolve_environment(s, i, ret);
 	resolve_health(s, i, &ret->health);

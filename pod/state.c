@@ -109,7 +109,7 @@ static json_t *container_json(const struct pod *p, size_t index)
 	json_put_str(j, "image_id", c->plan->image->id);
 	json_put_str(j, "config_hash", c->plan->hash);
 	json_put_str(j, "command", command);
-	json_put_str(j, "state", state_names[c->state]);
+	json_put_str(j, "state", c->paused ? "paused" : state_names[c->state]);
 	json_put_str(j, "health", c->health == HEALTH_NONE ? "" : health_name(c->health));
 	json_put_str(j, "started", c->started);
 	json_put_str(j, "finished", c->finished);
@@ -123,6 +123,8 @@ static json_t *container_json(const struct pod *p, size_t index)
 	json_put_strv(j, "layers", c->plan->image->layers);
 	json_object_set_new(j, "process", process_json(c->plan));
 	auto_free char *group = mem_printf("%s/%s", p->cgroup_path, c->plan->service->name);
+
+	json_put_int(j, "memory_limit", c->plan->limits.memory_max);
 
 	json_put_str(j, "cgroup", group);
 	return j;

@@ -21,7 +21,7 @@
 #include "base/str.h"
 #include "pod/internal.h"
 
-void pod_event(struct pod *p, const struct container *c, const char *fmt, ...)
+void pod_event(struct pod *p, const struct container *c, const char *action, const char *fmt, ...)
 {
 	const struct pod_watcher *w = &p->options->watcher;
 	va_list ap;
@@ -33,6 +33,7 @@ void pod_event(struct pod *p, const struct container *c, const char *fmt, ...)
 	log_debug("%s: %s", c->plan->name, what);
 	if (w->on_event)
 		w->on_event(w->ctx, c->plan->name, what);
+	control_tell(p, c, action);
 }
 
 void pod_fail(struct pod *p, struct err *take_e)
@@ -193,7 +194,7 @@ static void check_abort(struct pod *p)
 	}
 	if (!p->aborted_by)
 		return;
-	pod_event(p, p->aborted_by, "ended, and the pod with it");
+	pod_event(p, p->aborted_by, "abort", "ended, and the pod with it");
 	p->stopping = true;
 }
 
@@ -229,15 +230,14 @@ void pod_advance(struct pod *p)
 	}
 	if (p->stopping)
 		stop_some(p);
+	if (p->dirty && p->up) /* who is answered may look */
+		state_write(p);
 	control_advance(p);
 	if (all_dead(p) && (p->up || p->stopping)) {
 		if (!p->stopping)
 			p->exit_code = first_bad_exit(p);
 		loop_stop(p->loop);
-		return;
 	}
-	if (p->dirty && p->up)
-		state_write(p);
 }
 
 /* ---- from start to end ---- */

@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/watch.c - looking at what runs: top, stats, events, wait, port and inspect. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/proc.h"
+#include "base/str.h"
+#include "cli/cli.h"
+
+/* The state of the project's pod; every operand is one of its services. */
+static struct err *read_state(struct cli *c, char **operands, struct pod_state **ret)
+{
+	const char *name = NULL;
+
+	TRY(cli_name(c, &name));
+	TRY(cli_host(c));
+	TRY(pod_state_read(c->host, name, ret));
+	for (char **o = operands; *o; o++)
+		if (!pod_state_find(*ret, *o))
+			return err_new(ENOENT, "no such service: %s", *o);
+	return NULL;
+}
+
+static bool is_alive(const struct pod_service_state *s)
+{
+	return str_one_of(s->state, (const char *const[]) { "running", "paused", NULL });
+}
+
+static bool is_wanted(char **operands, const struct pod_service_state *s)
+{
+	return is_alive(s) && (!*operands || strv_has(operands, s->service));
+}
+
+/* ---- top ---- */
+
+/* A process has gone when its files have: no row. */
+static void add_process(struct table *t, pid_t pid)
+{
+	auto_free char *dir = mem_printf("/proc/%d", pid), *path = mem_printf("%s/stat", dir);
+	auto_free char *line_path = mem_printf("%s/cmdline", dir), *stat_text = NULL, *line = NULL;
+	auto_fd int fd = -1;
+	struct stat st;
+	size_t len = 0;
+	int parent = 0;
+	unsigned long user = 0, system = 0;
+	auto_err struct err *e = fd_read_file(AT_FDCWD, path, 4096, &stat_text);
+
+	if (!e)
+		e = fd_openat(AT_FDCWD, line_path, O_RDONLY, &fd);
+	if (!e)
+		e = fd_read_all(fd, 1 << 20, &line, &len);
+	const char *rest = e ? NULL : strrchr(stat_text, ')');
+
+	if (!rest || stat(dir, &st) < 0 ||
+	    sscanf(rest, ") %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &parent, &user,
+		   &system) != 3)
+		return;
+	for (size_t i = 0; i + 1 < len; i++)
+		if (line[i] == '\0')
+			line[i] = ' ';
+	unsigned long seconds = (user + system) / (unsigned long)sysconf(_SC_CLK_TCK);
+	auto_free char *uid = mem_printf("%u", st.st_uid), *pid_text = mem_printf("%d", pid);
+	auto_free char *ppid = mem_printf("%d", parent);
+	auto_free char *used =
+		mem_printf("%02lu:%02lu:%02lu", seconds / 3600, seconds / 60 % 60, seconds % 60);
+
+	table_row(t, (const char *const[]) { uid, pid_text, ppid, used, line });
+}
+
+struct err *cmd_top(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	static const char *const headings[] = { "UID", "PID", "PPID", "TIME", "CMD", NULL };
+	auto_pod_state struct pod_state *s = NULL;
+	bool first = true;
+
+	(void)values;
+	(void)ret_code;
+	TRY(read_state(c, operands, &s));
+	for (size_t i = 0; i < s->n_services; i++) {
+		auto_free pid_t *pids = NULL;
+		size_t n = 0;
+
+		if (!is_wanted(operands, &s->services[i]))
+			continue;
+		TRY(pod_processes(&s->services[i], &pids, &n));
+		printf("%s%s\n", first ? "" : "\n", s->services[i].container);
+		first = false;
+		struct table *t = table_new(headings);
+
+		for (size_t k = 0; k < n; k++)
+			add_process(t, pids[k]);
+		table_print(t, stdout);
+	}
+	return NULL;
+}
+
+/* ---- stats ---- */
+
+struct stats_values {
+	bool once;
+	const char *format;
+};
+const struct opt stats_options[] = {
+	{ 0, "no-stream", OPT_FLAG, NULL, offsetof(struct stats_values, once), "only once" },
+	{ 0, "format", OPT_TEXT, "FORMAT", offsetof(struct stats_values, format),
+	  "table or json (one object a line)" },
+	{ 0 },
+};
+
+enum { SAMPLE_FIRST = 500, SAMPLE = 1000 /* milliseconds */ };
+
+struct sample {
+	uint64_t ms, cpu_us;
+};
+
+static void show_usage(const struct pod_service_state *s, const struct pod_usage *u,
+		       const struct sample *before, uint64_t now, struct table *t)
+{
+	uint64_t ms = now > before->ms ? now - before->ms : 1;
+	double cpu = (double)(u->cpu_us - before->cpu_us) / 10.0 / (double)ms;
+	double part = u->memory_limit ? 100.0 * (double)u->memory / (double)u->memory_limit : 0;
+	auto_free char *memory = text_bytes((int64_t)u->memory);
+	auto_free char *limit =
+		u->memory_limit ? text_bytes((int64_t)u->memory_limit) : mem_strdup("-");
+	auto_free char *cpu_text = mem_printf("%.2f%%", cpu);
+	auto_free char *usage = mem_printf("%s / %s", memory, limit);
+	auto_free char *part_text = mem_printf("%.2f%%", part);
+	auto_free char *pids = mem_printf("%llu", (unsigned long long)u->pids);
+
+	if (t) {
+		table_row(t,
+			  (const char *const[]) { s->container, cpu_text, usage, part_text, pids });
+		return;
+	}
+	auto_json json_t *j = json_object();
+
+	json_put_str(j, "Name", s->container);
+	json_put_str(j, "Service", s->service);
+	json_put_str(j, "CPUPerc", cpu_text);
+	json_put_str(j, "MemUsage", usage);
+	json_put_str(j, "MemPerc", part_text);
+	json_put_str(j, "PIDs", pids);
+	auto_free char *text = json_text(j, 0);
+
+	puts(text);
+}
+
+/* One look at all services; @before is what the look before has seen. */
+static struct err *look(struct cli *c, char **operands, enum list_format format,
+			struct sample *before, bool show, bool *ret_any)
+{
+	static const char *const headings[] = { "NAME",	 "CPU %", "MEM USAGE / LIMIT",
+						"MEM %", "PIDS",  NULL };
+	auto_pod_state struct pod_state *s = NULL;
+
+	TRY(read_state(c, operands, &s));
+	struct table *t = show && format == LIST_TABLE ? table_new(headings) : NULL;
+
+	*ret_any = false;
+	for (size_t i = 0; i < s->n_services; i++) {
+		struct pod_usage u = { 0 };
+		uint64_t now = proc_now_ms();
+
+		if (!is_wanted(operands, &s->services[i]))
+			continue;
+		auto_err struct err *gone = pod_usage(&s->services[i], &u);
+
+		if (gone)
+			continue;
+		*ret_any = true;
+		if (show)
+			show_usage(&s->services[i], &u, &before[i], now, t);
+		before[i] = (struct sample) { now, u.cpu_us };
+	}
+	if (t)
+		table_print(t, stdout);
+	return fflush(stdout) == 0 ? NULL : err_errno("standard output");
+}
+
+struct err *cmd_stats(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	const struct stats_values *v = values;
+	auto_pod_state struct pod_state *s = NULL;
+	enum list_format format = LIST_TABLE;
+	bool any = false;
+
+	(void)ret_code;
+	TRY(list_format_parse(v->format, &format));
+	TRY(read_state(c, operands, &s));
+	auto_free struct sample *before = mem_alloc((s->n_services + 1) * sizeof(*before));
+
+	TRY(look(c, operands, format, before, false, &any));
+	usleep(SAMPLE_FIRST * 1000);
+	do {
+		if (!v->once && format == LIST_TABLE && isatty(STDOUT_FILENO))
+			fputs("\033[H\033[2J", stdout);
+		TRY(look(c, operands, format, before, true, &any));
+		if (!v->once && any)
+			usleep(SAMPLE * 1000);
+	} while (!v->once && any);
+	return NULL;
+}
+
+/* ---- events ---- */
+
+struct events_values {
+	bool json;
+};
+const struct opt events_options[] = {
+	{ 0, "json", OPT_FLAG, NULL, offsetof(struct events_values, json), "one object a line" },
+	{ 0 },
+};
+
+static bool show_event(void *ctx, const json_t *event)
+{
+	const struct events_values *v = ctx;
+	const json_t *attributes = json_at(event, "attributes");
+	auto_free char *text = json_text(event, 0);
+
+	if (v->json)
+		puts(text);
+	else
+		printf("%s container %s %s (image=%s, name=%s)\n",
+		       json_string_value(json_at(event, "time")),
+		       json_string_value(json_at(event, "action")),
+		       json_string_value(json_at(event, "id")),
+		       json_string_value(json_at(attributes, "image")),
+		       json_string_value(json_at(attributes, "name")));
+	return fflush(stdout) == 0;
+}
+
+struct err *cmd_events(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	const char *name = NULL;
+
+	(void)ret_code;
+	TRY(cli_name(c, &name));
+	TRY(cli_host(c));
+	return pod_events(c->host, name, operands, show_event, (void *)(uintptr_t)values);
+}
+
+/* ---- wait ---- */
+
+struct wait_values {
+	bool down;
+};
+const struct opt wait_options[] = {
+	{ 0, "down-project", OPT_FLAG, NULL, offsetof(struct wait_values, down),
+	  "end the pod then" },
+	{ 0 },
+};
+
+struct err *cmd_wait(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	auto_pod_state struct pod_state *before = NULL, *s = NULL;
+	const char *name = NULL;
+
+	TRY(read_state(c, operands, &before));
+	TRY(cli_name(c, &name));
+	struct err *e = pod_ask(c->host, name, "wait", operands, NULL);
+
+	if (e && err_code(e) != ENOENT && err_code(e) != EPIPE) /* it ended, or had ended */
+		return e;
+	err_free(e);
+	TRY(read_state(c, operands, &s));
+	for (size_t i = 0; i < s->n_services; i++) {
+		const struct pod_service_state *one = &s->services[i];
+
+		if (*operands && !strv_has(operands, one->service))
+			continue;
+		printf("container \"%s\" exited with status code %lld\n", one->container,
+		       (long long)one->exit_code);
+		*ret_code = (int)one->exit_code;
+	}
+	return ((const struct wait_values *)values)->down ? pod_down(c->host, name, -1) : NULL;
+}
+
+/* ---- port ---- */
+
+struct port_values {
+	const char *protocol;
+};
+const struct opt port_options[] = {
+	{ 0, "protocol", OPT_TEXT, "PROTOCOL", offsetof(struct port_values, protocol),
+	  "tcp or udp" },
+	{ 0 },
+};
+
+struct err *cmd_port(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	const char *protocol = ((const struct port_values *)values)->protocol;
+	auto_pod_state struct pod_state *s = NULL;
+	char *one[] = { operands[0], NULL };
+	int64_t port = 0;
+
+	(void)ret_code;
+	if (!operands[0] || !operands[1] || operands[2])
+		return err_new(EINVAL, "port: wants a service and the port in its container");
+	TRY(err_wrap(str_number(operands[1], 1, 65535, &port), "port"));
+	TRY(read_state(c, one, &s));
+	const json_t *list = json_at(pod_state_find(s, operands[0])->json, "publishers");
+
+	protocol = protocol ? protocol : "tcp";
+	for (size_t i = 0; s->alive && i < json_array_size(list); i++) {
+		const json_t *p = json_array_get(list, i);
+
+		if (json_integer_value(json_at(p, "TargetPort")) != port ||
+		    !str_eq(json_string_value(json_at(p, "Protocol")), protocol))
+			continue;
+		printf("%s:%lld\n", json_string_value(json_at(p, "URL")),
+		       json_integer_value(json_at(p, "PublishedPort")));
+		return NULL;
+	}
+	return err_new(ENOENT, "no port %lld/%s of service %s is published", (long long)port,
+		       protocol, operands[0]);
+}
+
+/* ---- inspect ---- */
+
+static json_t *ports_json(const json_t *publishers)
+{
+	json_t *ports = json_object();
+
+	for (size_t i = 0; i < json_array_size(publishers); i++) {
+		const json_t *p = json_array_get(publishers, i);
+		auto_free char *key =
+			mem_printf("%lld/%s", json_integer_value(json_at(p, "TargetPort")),
+				   json_string_value(json_at(p, "Protocol")));
+		auto_free char *host =
+			mem_printf("%lld", json_integer_value(json_at(p, "PublishedPort")));
+
+		if (!json_object_get(ports, key))
+			json_object_set_new(ports, key, json_array());
+		json_array_append_new(json_object_get(ports, key),
+				      json_pack("{s:s, s:s}", "HostIp",
+						json_string_value(json_at(p, "URL")), "HostPort",
+						host));
+	}
+	return ports;
+}
+
+/* Docker's member names, of what a container of a pod has. */
+static json_t *inspect_json(const struct pod_state *pod, const struct pod_service_state *s)
+{
+	json_t *j = json_object(), *state = json_object(), *config = json_object();
+	json_t *process = json_at(s->json, "process");
+	auto_strv char **labels = NULL;
+	json_t *label_map = json_object();
+
+	json_put_str(state, "Status", s->state);
+	json_put_bool(state, "Running", is_alive(s));
+	json_put_bool(state, "Paused", strcmp(s->state, "paused") == 0);
+	json_put_bool(state, "OOMKilled", json_is_true(json_at(s->json, "oom")));
+	json_put_bool(state, "Dead", strcmp(s->state, "dead") == 0);
+	json_put_int(state, "Pid", s->pid);
+	json_put_int(state, "ExitCode", s->exit_code);
+	json_put_str(state, "StartedAt", s->started);
+	json_put_str(state, "FinishedAt", s->finished);
+	if (*s->health)
+		json_object_set_new(state, "Health", json_pack("{s:s}", "Status", s->health));
+	err_ignore(json_get_strv(s->json, "labels", &labels));
+	for (char **l = labels; l && *l; l++) {
+		auto_free char *key = mem_strndup(*l, strcspn(*l, "="));
+
+		json_object_set_new(label_map, key, json_string(*l + strcspn(*l, "=") + 1));
+	}
+	json_put_str(config, "Image", s->image);
+	json_object_set(config, "Env", json_at(process, "env"));
+	json_object_set(config, "User", json_at(process, "user"));
+	json_object_set(config, "WorkingDir", json_at(process, "cwd"));
+	json_object_set_new(config, "Labels", label_map);
+	json_put_str(j, "Id", s->container);
+	json_put_str(j, "Name", s->container);
+	json_put_str(j, "Project", pod->name);
+	json_put_str(j, "Service", s->service);
+	json_put_str(j, "Command", s->command);
+	json_object_set(j, "Image", json_at(s->json, "image_id"));
+	json_put_int(j, "RestartCount", s->restarts);
+	json_object_set_new(j, "State", state);
+	json_object_set_new(j, "Config", config);
+	json_object_set_new(j, "NetworkSettings",
+			    json_pack("{s:o}", "Ports",
+				      ports_json(json_at(s->json, "publishers"))));
+	json_put_str(j, "CgroupPath", s->cgroup);
+	return j;
+}
+
+struct err *cmd_inspect(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	auto_pod_state struct pod_state *s = NULL;
+	auto_json json_t *list = json_array();
+
+	(void)values;
+	(void)ret_code;
+	TRY(read_state(c, operands, &s));
+	for (size_t i = 0; i < s->n_services; i++)
+		if (!*operands || strv_has(operands, s->services[i].service))
+			json_array_append_new(list, inspect_json(s, &s->services[i]));
+	auto_free char *text = json_text(list, 2);
+
+	puts(text);
+	return NULL;
+}

@@ -1,0 +1,156 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# tests/root/watch.bats - looking at what runs, and freezing it.
+
+# shellcheck disable=SC2154 # the library sets registry and project, bats stderr
+# shellcheck disable=SC2016 # what is in single quotes is for the shell in the container
+
+load ../lib/slipway
+images busybox
+
+# two_services: one that counts, one that sleeps and publishes a port.
+two_services() {
+	compose <<-END
+		services:
+		  counts:
+		    image: $registry/busybox
+		    command: [sh, -c, 'i=0; while :; do i=$((i + 1)); echo $i; sleep 0.1; done']
+		    stop_grace_period: 100ms
+		    mem_limit: 64m
+		  sleeps:
+		    image: $registry/busybox
+		    command: sleep 100
+		    init: true
+		    labels: {mine: yes}
+		    ports: ["127.0.0.1:0:80", "127.0.0.1:0:53/udp"]
+	END
+	slipway up -d
+}
+
+@test "a frozen service does nothing, and goes on where it was" {
+	local before
+	two_services
+	slipway pause counts
+	[[ $(slipway ps) == *'(Paused)'* ]] || show 'not paused'
+	before=$(slipway logs counts | wc -l)
+	sleep 0.5
+	[ "$(slipway logs counts | wc -l)" = "$before" ]
+	run slipway exec counts true
+	assert_failure
+	slipway unpause
+	wait_for 5 eval '[ "$(slipway logs counts | wc -l)" -gt "$before" ]'
+	slipway down
+}
+
+@test "a frozen service can be stopped and killed" {
+	two_services
+	slipway pause
+	slipway kill counts
+	wait_for 5 eval '[ "$(field counts State)" = exited ]'
+	slipway stop -t 1 sleeps
+	slipway down
+}
+
+@test "pausing what does not run" {
+	two_services
+	slipway stop counts
+	run --separate-stderr slipway pause counts
+	assert_failure 1
+	[[ $stderr == *'counts is not running'* ]] || show 'not named'
+	slipway pause
+	slipway down
+}
+
+@test "processes, with their commands" {
+	two_services
+	run slipway top sleeps
+	assert_success
+	[[ $output == *'-sleeps-1'*'UID'*'PID'*'CMD'*'sleep 100'* ]] || show 'not that process'
+	[[ $output != *counts* ]] || show 'the other service'
+	run slipway top
+	[[ $output == *counts*sleeps* ]] || show 'not both'
+	run slipway top nobody
+	assert_failure 1
+	slipway down
+}
+
+@test "what services use" {
+	two_services
+	run slipway stats --no-stream
+	assert_success
+	[[ $output == *'CPU %'*'MEM USAGE / LIMIT'*'counts'*'67.1MB'* ]] || show 'not the limit'
+	run slipway stats --no-stream --format json sleeps
+	assert_success
+	[ "$(jq -r .Service <<<"$output")" = sleeps ]
+	[ "$(jq -r '.PIDs | tonumber > 0' <<<"$output")" = true ]
+	slipway down
+}
+
+@test "events as they happen, until the pod ends" {
+	two_services
+	slipway events --json >events &
+	local listener=$!
+	wait_for 5 eval '[ -e /proc/$listener ]'
+	sleep 0.2
+	slipway pause counts
+	slipway unpause counts
+	slipway down
+	wait "$listener"
+	[ "$(jq -r 'select(.service == "counts") | .action' events | head -n 2 | tr '\n' ' ')" = 'pause unpause ' ] || show "$(cat events)"
+	[ "$(jq -r 'select(.service == "sleeps" and .action == "die") | .attributes.exitCode' events)" = 143 ] || show "$(cat events)"
+	[ "$(jq -r .type events | sort -u)" = container ]
+}
+
+@test "a listener that does not read holds nobody up" {
+	two_services
+	slipway events >/dev/full 2>/dev/null &
+	local listener=$!
+	sleep 0.2
+	slipway pause
+	slipway unpause
+	slipway down
+	wait "$listener" || true
+}
+
+@test "waiting for a service" {
+	compose <<-END
+		services:
+		  job: {image: $registry/busybox, command: [sh, -c, 'sleep 0.5; exit 9']}
+		  other: {image: $registry/busybox, command: sleep 100, init: true}
+	END
+	slipway up -d
+	run slipway wait job
+	assert_failure 9
+	assert_line "container \"$project-job-1\" exited with status code 9"
+	run slipway wait job
+	assert_failure 9
+	run slipway wait --down-project job
+	[ "$(slipway ls -q)" = '' ]
+}
+
+@test "where a port is published" {
+	two_services
+	run slipway port sleeps 80
+	assert_success
+	[[ $output =~ ^127.0.0.1:[0-9]+$ ]] || show 'no address'
+	run slipway port sleeps 53 --protocol udp
+	assert_success
+	run --separate-stderr slipway port sleeps 81
+	assert_failure 1
+	[[ $stderr == *'no port 81/tcp of service sleeps is published'* ]] || show 'another reason'
+	run slipway port sleeps
+	assert_failure 1
+	slipway down
+}
+
+@test "all that is known of a service" {
+	two_services
+	run slipway inspect sleeps
+	assert_success
+	[ "$(jq -r '.[0].State.Status' <<<"$output")" = running ]
+	[ "$(jq -r '.[0].Config.Labels.mine' <<<"$output")" = yes ]
+	[ "$(jq -r '.[0].Config.Labels["com.docker.compose.service"]' <<<"$output")" = sleeps ]
+	[ "$(jq -r '.[0].Config.Labels["com.docker.compose.project.working_dir"]' <<<"$output")" = "$PWD" ]
+	[ "$(jq -r '.[0].NetworkSettings.Ports["80/tcp"][0].HostIp' <<<"$output")" = 127.0.0.1 ]
+	slipway down
+}
