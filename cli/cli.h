@@ -53,6 +53,7 @@ struct command {
 };
 
 extern const struct command commands[]; /* ends with a NULL name */
+extern const struct opt global_options[];
 
 /* Exit codes as docker's. */
 enum { EXIT_USAGE = 1, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127, EXIT_INTERRUPTED = 130 };
@@ -93,6 +94,7 @@ struct err *cmd_events(struct cli *c, const void *values, char **operands, int *
 struct err *cmd_wait(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_port(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_inspect(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_completion(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_rmi(struct cli *c, const void *values, char **operands, int *ret_code);
 
 extern const struct opt up_options[], down_options[], stop_options[], kill_options[], ps_options[],

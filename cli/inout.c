@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -13,12 +14,15 @@
 
 struct logs_values {
 	bool follow, timestamps, no_prefix, no_colour;
-	const char *tail;
+	const char *tail, *since, *until;
 };
 #define V(f) offsetof(struct logs_values, f)
 const struct opt logs_options[] = {
 	{ 'f', "follow", OPT_FLAG, NULL, V(follow), "go on until the pod ends" },
 	{ 'n', "tail", OPT_TEXT, "LINES", V(tail), "only the last lines of each service; all" },
+	{ 0, "since", OPT_TEXT, "TIME", V(since),
+	  "from this time on: 2026-01-02T15:04:05Z, or 10m ago" },
+	{ 0, "until", OPT_TEXT, "TIME", V(until), "before this time: as --since" },
 	{ 't', "timestamps", OPT_FLAG, NULL, V(timestamps), "when each line was written" },
 	{ 0, "no-log-prefix", OPT_FLAG, NULL, V(no_prefix), "without the service's name" },
 	{ 0, "no-color", OPT_FLAG, NULL, V(no_colour), "no colours" },
@@ -30,8 +34,44 @@ struct log_screen {
 	const struct logs_values *v;
 	size_t width;
 	bool colour;
+	const char *since,
+		*until; /* as the times of lines are written, so that texts compare; or NULL */
 	const struct pod_state *state;
 };
+
+/* "10m", "2026-01-02", "2026-01-02T15:04", with seconds, with a zone: in UTC, as logs have it. */
+static struct err *parse_time(const char *option, const char *text, char **ret)
+{
+	static const char *const forms[] = { "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d" };
+	struct tm tm = { 0 };
+	const char *rest = NULL;
+	int64_t ago = 0;
+	time_t t = time(NULL);
+	auto_err struct err *no_duration = compose_parse_duration(text, &ago);
+
+	for (size_t i = 0; no_duration && !rest && i < ARRAY_LEN(forms); i++) {
+		tm = (struct tm) { 0 };
+		rest = strptime(text, forms[i], &tm);
+	}
+	if (no_duration && !rest)
+		return err_new(EINVAL, "%s: '%s' is no time; write 2026-01-02T15:04:05Z or 10m",
+			       option, text);
+	if (!no_duration)
+		t -= (time_t)(ago / 1000);
+	else if (*rest == 'Z' || *rest == '.')
+		t = timegm(&tm);
+	else if (!*rest)
+		t = mktime(&tm);
+	else
+		return err_new(EINVAL, "%s: '%s' ends oddly; zones other than Z are not read",
+			       option, text);
+	char buffer[32];
+
+	gmtime_r(&t, &tm);
+	strftime(buffer, sizeof(buffer), "%Y-%m-%dT%H:%M:%S", &tm);
+	*ret = mem_printf("%s%s", buffer, no_duration && *rest == '.' ? rest : "");
+	return NULL;
+}
 
 static bool show_line(void *ctx, const char *service, enum pod_stream stream, const char *time,
 		      const char *line, size_t len)
@@ -42,6 +82,10 @@ static bool show_line(void *ctx, const char *service, enum pod_stream stream, co
 	const struct pod_service_state *v = pod_state_find(s->state, service);
 	auto_free char *name = mem_printf("%s-1", service);
 
+	if (s->since && strcmp(time, s->since) < 0)
+		return true;
+	if (s->until && strcmp(time, s->until) >= 0)
+		return true;
 	if (!s->v->no_prefix && s->colour)
 		fprintf(out, "\033[%dm%-*s  | \033[0m",
 			colours[(size_t)(v - s->state->services) % ARRAY_LEN(colours)],
@@ -71,6 +115,14 @@ struct err *cmd_logs(struct cli *c, const void *values, char **operands, int *re
 	(void)ret_code;
 	if (v->tail && strcmp(v->tail, "all") != 0)
 		TRY(err_wrap(str_number(v->tail, 0, INT32_MAX, &l.tail), "--tail"));
+	auto_free char *since = NULL, *until = NULL;
+
+	if (v->since)
+		TRY(parse_time("--since", v->since, &since));
+	if (v->until)
+		TRY(parse_time("--until", v->until, &until));
+	screen.since = since;
+	screen.until = until;
 	TRY(cli_name(c, &name));
 	TRY(cli_host(c));
 	TRY(pod_state_read(c->host, name, &state));

@@ -14,7 +14,7 @@
 #include "cli/cli.h"
 
 #define G(f) offsetof(struct cli, f)
-static const struct opt global_options[] = {
+const struct opt global_options[] = {
 	{ 'f', "file", OPT_TEXTS, "FILE", G(files),
 	  "Compose file; several are merged; - is standard input" },
 	{ 'p', "project-name", OPT_TEXT, "NAME", G(name), "name of the pod" },
@@ -60,6 +60,7 @@ const struct command commands[] = {
 	{ "gc",      "",                        "remove what no pod and no image needs",         gc_options,      false, cmd_gc },
 	{ "check",   "[SERVICE...]",            "tell what a pod cannot honour, or --leaks",     check_options,   false, cmd_check },
 	{ "doctor",  "",                        "tell what this host lacks, and what follows",   doctor_options,  false, cmd_doctor },
+	{ "completion", "bash|zsh|fish",        "print what a shell needs to complete commands", no_options,      false, cmd_completion },
 	{ "version", "",                        "tell the version",                              version_options, false, cmd_version },
 	{ 0 },
 };

@@ -56,7 +56,7 @@ static void tell_lines(struct output *o, const char *data, size_t len, bool end)
 	}
 }
 
-static void close_output(struct output *o)
+void container_hear_end(struct output *o)
 {
 	if (o->fd < 0)
 		return;
@@ -80,7 +80,7 @@ static void on_output_event(void *arg)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) { /* EIO: the other end of a terminal is gone */
-		close_output(o);
+		container_hear_end(o);
 		return;
 	}
 	if (o->c->log)
@@ -104,17 +104,20 @@ static void drain_output(struct container *c)
 				log_put(c->log, o->stream, data, (size_t)n, false);
 			tell_lines(o, data, (size_t)n, false);
 		}
-		close_output(o);
+		container_hear_end(o);
 	}
+}
+
+void container_hear(struct container *c, struct output *o, enum pod_stream stream, int take_fd)
+{
+	(void)fcntl(take_fd, F_SETFL, O_NONBLOCK);
+	*o = (struct output) { .c = c, .stream = stream, .fd = take_fd };
+	o->watch = loop_readable(c->pod->loop, take_fd, on_output_event, o);
 }
 
 static void watch_output(struct container *c, enum pod_stream stream, int take_fd)
 {
-	struct output *o = &c->output[stream];
-
-	(void)fcntl(take_fd, F_SETFL, O_NONBLOCK);
-	*o = (struct output) { .c = c, .stream = stream, .fd = take_fd };
-	o->watch = loop_readable(c->pod->loop, take_fd, on_output_event, o);
+	container_hear(c, &c->output[stream], stream, take_fd);
 }
 
 /* ---- birth ---- */
@@ -152,6 +155,7 @@ static void on_news_event(void *arg)
 	c->started = state_now();
 	pod_event(p, c, "start", "Started");
 	health_start(c);
+	hooks_post_start(c);
 	pod_advance(p);
 }
 
@@ -278,12 +282,19 @@ void container_stop(struct container *c, int64_t timeout)
 		container_kill(c, SIGKILL);
 		return;
 	}
-	if (timeout < 0)
-		timeout = c->plan->grace;
+	c->stop_timeout = timeout < 0 ? c->plan->grace : timeout;
 	pod_event(c->pod, c, "stop", "Stopping");
+	if (!hooks_pre_stop(c, c->stop_timeout))
+		container_signal_stop(c);
+}
+
+void container_signal_stop(struct container *c)
+{
+	if (container_is_dead(c))
+		return;
 	container_kill(c, c->plan->stop_signal);
 	container_kill(c, SIGCONT);
-	c->on_kill_time = loop_timer(c->pod->loop, (uint64_t)timeout, on_kill_time, c);
+	c->on_kill_time = loop_timer(c->pod->loop, (uint64_t)c->stop_timeout, on_kill_time, c);
 }
 
 static void on_restart_time(void *arg)
@@ -350,6 +361,7 @@ static void on_exit_event(void *arg)
 	while (c->on_news) /* an error on the way to exec stands in the socket */
 		on_news_event(c);
 	health_stop(c);
+	hooks_end(c);
 	drain_output(c);
 	forget_process(c);
 	free(c->finished);
@@ -365,8 +377,9 @@ static void on_exit_event(void *arg)
 void container_release(struct container *c)
 {
 	health_stop(c);
+	hooks_end(c);
 	for (size_t i = 0; i < ARRAY_LEN(c->output); i++)
-		close_output(&c->output[i]);
+		container_hear_end(&c->output[i]);
 	watch_free(c->on_news);
 	watch_free(c->on_timer);
 	c->on_news = c->on_timer = NULL;

@@ -188,6 +188,7 @@ enum container_state {
 	CONTAINER_RESTARTING,
 	CONTAINER_EXITED
 };
+enum hook_phase { HOOK_NONE, HOOK_POST_START, HOOK_PRE_STOP };
 enum health_state { HEALTH_NONE, HEALTH_STARTING, HEALTH_HEALTHY, HEALTH_UNHEALTHY };
 
 struct pod;
@@ -221,7 +222,14 @@ struct container {
 	int64_t restarts, backoff; /* milliseconds */
 	uint64_t started_ms;
 	char *started, *finished;
-	uint64_t start_time; /* of the process, proc(5) */
+	uint64_t start_time;  /* of the process, proc(5) */
+	int64_t stop_timeout; /* milliseconds between the signal and SIGKILL */
+	/* hooks */
+	enum hook_phase hook_phase;
+	size_t hook; /* the next one */
+	struct runtime_container hook_process;
+	struct watch *on_hook_exit, *on_hook_limit;
+	struct output hook_output;
 	/* health */
 	enum health_state health;
 	int64_t failures;
@@ -284,7 +292,19 @@ void container_stop(struct container *c, int64_t timeout);
 void container_kill(struct container *c, int signal);
 /* Freezes or thaws it; ESRCH when it does not run. */
 struct err *container_pause(struct container *c, bool paused) must_check;
+/* The second half of container_stop(): the signal is sent, and the clock runs. */
+void container_signal_stop(struct container *c);
+/* Lines of @take_fd are the container's output, until its end. */
+void container_hear(struct container *c, struct output *o, enum pod_stream stream, int take_fd);
+void container_hear_end(struct output *o);
 void container_release(struct container *c);
+
+/* hooks.c */
+void hooks_post_start(struct container *c);
+/* True when there are any: they call container_signal_stop() at their end, after @limit ms at most. */
+bool hooks_pre_stop(struct container *c, int64_t limit);
+void hooks_end(struct container *c); /* kills one that runs; nothing follows */
+
 bool container_is_dead(const struct container *c);
 
 /* health.c */

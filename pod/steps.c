@@ -152,7 +152,7 @@ static struct err *do_start(struct pod *p, const struct pod_step *s, bool *ret_d
 
 	if (c->state == CONTAINER_CREATED)
 		TRY(container_start(c));
-	*ret_done = c->state > CONTAINER_STARTING;
+	*ret_done = c->state > CONTAINER_STARTING && c->hook_phase != HOOK_POST_START;
 	return NULL;
 }
 

@@ -294,6 +294,8 @@ static struct err *open_pod(struct pod *p)
 		p->containers[i] = (struct container) { .pod = p,
 							.plan = &p->plan->containers[i],
 							.probe_output = -1,
+							.hook_process = { 0, -1, -1 },
+							.hook_output = { .fd = -1 },
 							.tty = -1,
 							.process = { 0, -1, -1 },
 							.probe = { 0, -1, -1 },

@@ -175,3 +175,73 @@ began() { slipway ps -a --format json | jq -r "select(.Service == \"$1\") | .Nam
 	run slipway up --scale a=1
 	assert_success
 }
+
+# ---- hooks ----
+
+@test "post_start runs in the container, and dependants wait for it" {
+	compose <<-END
+		services:
+		  db:
+		    image: $registry/busybox
+		    command: sleep 100
+		    init: true
+		    environment: {FROM: service}
+		    post_start:
+		      - command: [sh, -c, 'sleep 0.3; echo hook says \$\$FROM \$\$MORE in \$\$PWD; touch /tmp/ready']
+		        environment: {MORE: hook}
+		        working_dir: /tmp
+		      - command: test -e /tmp/ready
+		  web:
+		    image: $registry/busybox
+		    command: sleep 100
+		    init: true
+		    depends_on: [db]
+	END
+	slipway up -d
+	[[ $(slipway logs db) == *'hook says service hook in /tmp'* ]] || show "$(slipway logs)"
+	slipway exec db test -e /tmp/ready
+	[[ $(began web) > $(began db) ]]
+	local gap
+	gap=$(($(date -d "$(began web)" +%s%N) - $(date -d "$(began db)" +%s%N)))
+	[ "$gap" -gt 300000000 ] || show "web came $gap ns after db"
+	slipway down
+}
+
+@test "a post_start hook that fails is the pod's failure" {
+	compose <<-END
+		services:
+		  db:
+		    image: $registry/busybox
+		    command: sleep 100
+		    init: true
+		    post_start: [{command: [sh, -c, exit 3]}]
+	END
+	run --separate-stderr slipway up -d
+	assert_failure 1
+	[[ $stderr == *'service db: post_start[0] exited with 3'* ]] || show 'not named'
+	[ "$(slipway ls -q)" = '' ]
+}
+
+@test "pre_stop runs before the signal, by its own user, and has an end" {
+	compose <<-END
+		services:
+		  db:
+		    image: $registry/busybox
+		    command: [sh, -c, 'trap "echo signal; exit 0" TERM; while :; do sleep 0.05; done']
+		    user: '1000'
+		    stop_grace_period: 1s
+		    pre_stop:
+		      - {command: [sh, -c, 'echo hook by \$\$(id -u); sleep 0.1'], user: root}
+		  slow:
+		    image: $registry/busybox
+		    command: sleep 100
+		    init: true
+		    stop_grace_period: 300ms
+		    pre_stop: [{command: sleep 50}]
+	END
+	slipway up -d
+	slipway stop
+	run slipway logs --no-log-prefix db
+	[ "$output" = $'hook by 0\nsignal' ] || show 'another order'
+	slipway down
+}

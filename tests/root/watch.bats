@@ -154,3 +154,25 @@ two_services() {
 	[ "$(jq -r '.[0].NetworkSettings.Ports["80/tcp"][0].HostIp' <<<"$output")" = 127.0.0.1 ]
 	slipway down
 }
+
+@test "logs of a time" {
+	compose <<-END
+		services:
+		  a:
+		    image: $registry/busybox
+		    command: [sh, -c, 'echo early; sleep 2.2; echo late; sleep 100']
+		    init: true
+	END
+	slipway up -d
+	wait_for 5 eval 'slipway logs | grep -q late'
+	run slipway logs --no-log-prefix --since 1s
+	[ "$output" = late ] || show 'not the last one alone'
+	run slipway logs --no-log-prefix --until 1s
+	[ "$output" = early ] || show 'not the first one alone'
+	run slipway logs --no-log-prefix --since "$(date -u -d '-1 hour' +%Y-%m-%dT%H:%M:%SZ)"
+	[ "$output" = $'early\nlate' ] || show 'not both'
+	run --separate-stderr slipway logs --since yesterday
+	assert_failure 1
+	[[ $stderr == *"--since: 'yesterday' is no time"* ]] || show 'another reason'
+	slipway down
+}
