@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/main.c - the program slipway: global options, the table of commands, exit codes. */
+/* cli/main.c - the program slipway: from a command line to a command, and exit codes. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -13,61 +13,7 @@
 #include "base/str.h"
 #include "cli/cli.h"
 
-#define G(f) offsetof(struct cli, f)
-const struct opt global_options[] = {
-	{ 'f', "file", OPT_TEXTS, "FILE", G(files),
-	  "Compose file; several are merged; - is standard input" },
-	{ 'p', "project-name", OPT_TEXT, "NAME", G(name), "name of the pod" },
-	{ 0, "profile", OPT_TEXTS, "NAME", G(profiles), "turn a profile on" },
-	{ 0, "env-file", OPT_TEXTS, "FILE", G(env_files), "variables, instead of .env" },
-	{ 0, "project-directory", OPT_TEXT, "DIR", G(project_dir),
-	  "what relative paths are relative to" },
-	{ 0, "all-resources", OPT_FLAG, NULL, G(all_resources),
-	  "also networks, volumes and others that no service uses" },
-	{ 0, "progress", OPT_TEXT, "MODE", G(progress),
-	  "how pulls are shown: auto, plain or quiet" },
-	{ 0, "log-level", OPT_TEXT, "LEVEL", G(log_level), "debug, info, warning or error" },
-	{ 0, "log-format", OPT_TEXT, "FORMAT", G(log_format), "text, keys or json" },
-	{ 0, "debug", OPT_FLAG, NULL, G(debug), "tell what is done" },
-	{ 0 },
-};
-
-/* clang-format off */
-const struct command commands[] = {
-	{ "up",      "[SERVICE...]",            "create and start the pod",                      up_options,      false, cmd_up },
-	{ "down",    "",                        "stop the pod and remove what it left",          down_options,    false, cmd_down },
-	{ "ps",      "[SERVICE...]",            "list the pod's containers",                     ps_options,      false, cmd_ps },
-	{ "logs",    "[SERVICE...]",            "show output",                                   logs_options,    false, cmd_logs },
-	{ "exec",    "SERVICE COMMAND [ARG...]", "run a command in a running container",         exec_options,    true,  cmd_exec },
-	{ "stop",    "[SERVICE...]",            "stop services, gracefully",                     stop_options,    false, cmd_stop },
-	{ "start",   "[SERVICE...]",            "start stopped services of a running pod",       no_options,      false, cmd_start },
-	{ "restart", "[SERVICE...]",            "stop and start services of a running pod",      stop_options,    false, cmd_restart },
-	{ "kill",    "[SERVICE...]",            "send a signal, SIGKILL if none is named",       kill_options,    false, cmd_kill },
-	{ "pause",   "[SERVICE...]",            "freeze services",                               no_options,      false, cmd_pause },
-	{ "unpause", "[SERVICE...]",            "let frozen services go on",                     no_options,      false, cmd_unpause },
-	{ "top",     "[SERVICE...]",            "list the processes of services",                no_options,      false, cmd_top },
-	{ "stats",   "[SERVICE...]",            "show what services use, again and again",       stats_options,   false, cmd_stats },
-	{ "events",  "[SERVICE...]",            "tell what happens to services, as it happens",  events_options,  false, cmd_events },
-	{ "wait",    "[SERVICE...]",            "wait until services have ended",                wait_options,    false, cmd_wait },
-	{ "port",    "SERVICE PORT",            "print where a port is published",               port_options,    false, cmd_port },
-	{ "inspect", "[SERVICE...]",            "print all that is known of services, as JSON",  no_options,      false, cmd_inspect },
-	{ "config",  "[SERVICE...]",            "check the files and print the merged project",  config_options,  false, cmd_config },
-	{ "plan",    "[SERVICE...]",            "print the steps that 'up' would take",          plan_options,    false, cmd_plan },
-	{ "pull",    "[SERVICE...]",            "pull the images",                               pull_options,    false, cmd_pull },
-	{ "images",  "",                        "list the images of this host",                  images_options,  false, cmd_images },
-	{ "rmi",     "IMAGE...",                "remove images",                                 no_options,      false, cmd_rmi },
-	{ "ls",      "",                        "list pods",                                     ls_options,      false, cmd_ls },
-	{ "gc",      "",                        "remove what no pod and no image needs",         gc_options,      false, cmd_gc },
-	{ "check",   "[SERVICE...]",            "tell what a pod cannot honour, or --leaks",     check_options,   false, cmd_check },
-	{ "doctor",  "",                        "tell what this host lacks, and what follows",   doctor_options,  false, cmd_doctor },
-	{ "completion", "bash|zsh|fish",        "print what a shell needs to complete commands", no_options,      false, cmd_completion },
-	{ "version", "",                        "tell the version",                              version_options, false, cmd_version },
-	{ 0 },
-};
-/* clang-format on */
 enum { VALUES_MAX = 512 }; /* bytes of any command's options */
-
-const struct opt no_options[] = { { 0 } };
 
 static void print_help(FILE *out)
 {

@@ -139,6 +139,18 @@ struct err *stack_find(const int *roots, size_t n, const char *path, struct stat
 struct err *stack_resolve(const int *roots, size_t n, const char *path, char **ret) must_check;
 bool stack_is_whiteout(const struct stat *st);
 
+/* ---- one entry of a tar: entry.c ---- */
+
+struct archive_entry;
+/* Below the directory @parent, under a name that is not there yet. */
+struct err *entry_put_symlink(int parent, const char *name, struct archive_entry *entry) must_check;
+struct err *entry_put_node(int parent, const char *name, struct archive_entry *entry) must_check;
+/* Those that a layer may set. */
+struct err *entry_put_xattrs(int fd, struct archive_entry *entry) must_check;
+/* Whether a kernel has such an owner. */
+struct err *entry_check_owner(struct archive_entry *entry) must_check;
+struct timespec entry_mtime(struct archive_entry *entry);
+
 /* ---- progress: progress.c ---- */
 
 enum progress_mode { PROGRESS_PLAIN, PROGRESS_TTY, PROGRESS_QUIET };

@@ -25,7 +25,6 @@
 #include "image/fetch/fetch.h"
 
 enum {
-	XATTR_LIMIT = 64 << 10,
 	ENTRIES_MAX = 10000000,
 	DEPTH_MAX = 512, /* directories in each other: whoever removes them has one open for each */
 	NAMES_MAX = 256 << 20, /* bytes of paths kept until the end */
@@ -339,87 +338,16 @@ static struct err *put_link(struct unpacker *u, const char *path, const char *na
 	return NULL;
 }
 
-static struct err *put_symlink(int parent, const char *name, struct archive_entry *entry)
-{
-	const char *target = archive_entry_symlink(entry);
-
-	if (!target || !*target)
-		return err_new(EBADMSG, "a symbolic link to nothing");
-	return symlinkat(target, parent, name) < 0 ? err_errno("symlink") : NULL;
-}
-
-static struct err *put_node(int parent, const char *name, struct archive_entry *entry)
-{
-	mode_t type = archive_entry_filetype(entry);
-	dev_t device = type == AE_IFIFO ? 0
-					: makedev(archive_entry_rdevmajor(entry),
-						  archive_entry_rdevminor(entry));
-
-	if (type == AE_IFCHR && device == 0)
-		return err_new(
-			EBADMSG,
-			"a character device 0:0 cannot be kept: overlayfs takes it for a whiteout");
-	if (mknodat(parent, name, type | 0600, device) < 0)
-		return err_errno("mknod");
-	return NULL;
-}
-
-static bool keep_xattr(const char *name)
-{
-	return strcmp(name, "security.capability") == 0 || str_starts(name, "system.posix_acl_") ||
-	       (str_starts(name, "user.") && !str_starts(name, "user.overlay."));
-}
-
-static struct err *put_xattrs(int fd, struct archive_entry *entry)
-{
-	const char *name;
-	const void *value;
-	size_t len;
-	auto_free char *self = mem_printf("/proc/self/fd/%d", fd);
-
-	archive_entry_xattr_reset(entry);
-	while (archive_entry_xattr_next(entry, &name, &value, &len) == ARCHIVE_OK) {
-		if (!name || !keep_xattr(name) || len > XATTR_LIMIT)
-			continue;
-		/* fd is O_PATH: only through /proc can an attribute be set */
-		if (setxattr(self, name, value, len, 0) < 0 && errno != ENOTSUP && errno != EPERM)
-			return err_errno("xattr %s", name);
-	}
-	return NULL;
-}
-
-/* -1 would be nobody in particular (chown(2)), and what is larger would wrap. */
-static struct err *check_owner(struct archive_entry *entry)
-{
-	int64_t uid = archive_entry_uid(entry), gid = archive_entry_gid(entry);
-
-	if (uid < 0 || uid >= UINT32_MAX || gid < 0 || gid >= UINT32_MAX)
-		return err_new(EBADMSG, "the owner %lld:%lld is out of range", (long long)uid,
-			       (long long)gid);
-	return NULL;
-}
-
-/* libarchive (3.6) reads "-1.25" as one second before 1970 and a quarter after that. */
-static struct timespec mtime_of(struct archive_entry *entry)
-{
-	time_t s = archive_entry_mtime(entry);
-	long ns = archive_entry_mtime_nsec(entry);
-
-	if (s < 0 && ns > 0)
-		return (struct timespec) { s - 1, 1000000000 - ns };
-	return (struct timespec) { s, ns };
-}
-
 /* Owner, then mode (chown clears set-user-ID), then attributes (chown clears capabilities), then times. */
 static struct err *put_metadata(struct unpacker *u, const char *path, const char *name,
 				struct archive_entry *entry)
 {
-	struct timespec times[2] = { { 0, UTIME_OMIT }, mtime_of(entry) };
+	struct timespec times[2] = { { 0, UTIME_OMIT }, entry_mtime(entry) };
 	bool link = archive_entry_filetype(entry) == AE_IFLNK,
 	     dir = archive_entry_filetype(entry) == AE_IFDIR;
 	auto_fd int fd = -1;
 
-	TRY(check_owner(entry));
+	TRY(entry_check_owner(entry));
 	if (fchownat(u->parent_fd, name, (uid_t)archive_entry_uid(entry),
 		     (gid_t)archive_entry_gid(entry), AT_SYMLINK_NOFOLLOW) < 0)
 		return err_errno("chown");
@@ -429,7 +357,7 @@ static struct err *put_metadata(struct unpacker *u, const char *path, const char
 	if (!link && chmod(self, archive_entry_perm(entry)) < 0)
 		return err_errno("chmod");
 	if (!link)
-		TRY(put_xattrs(fd, entry));
+		TRY(entry_put_xattrs(fd, entry));
 	if (dir)
 		return add_dir(u, path, &times[1]);
 	if (archive_entry_mtime_is_set(entry) &&
@@ -491,26 +419,26 @@ static struct err *put_entry(struct unpacker *u, struct archive *a, struct archi
 	if (type == AE_IFREG)
 		TRY(put_file(a, u->parent_fd, name));
 	else if (type == AE_IFLNK)
-		TRY(put_symlink(u->parent_fd, name, entry));
+		TRY(entry_put_symlink(u->parent_fd, name, entry));
 	else if (type == AE_IFSOCK)
 		return NULL; /* worth nothing without who listens */
 	else
-		TRY(put_node(u->parent_fd, name, entry));
+		TRY(entry_put_node(u->parent_fd, name, entry));
 	return put_metadata(u, path, name, entry);
 }
 
 /* The root's own entry: only what it looks like. */
 static struct err *put_root(struct unpacker *u, struct archive_entry *entry)
 {
-	struct timespec mtime = mtime_of(entry);
+	struct timespec mtime = entry_mtime(entry);
 
 	if (archive_entry_filetype(entry) != AE_IFDIR)
 		return err_new(EBADMSG, "the root must be a directory");
-	TRY(check_owner(entry));
+	TRY(entry_check_owner(entry));
 	if (fchown(u->root, (uid_t)archive_entry_uid(entry), (gid_t)archive_entry_gid(entry)) < 0 ||
 	    fchmod(u->root, archive_entry_perm(entry)) < 0)
 		return err_errno("root directory");
-	TRY(put_xattrs(u->root, entry));
+	TRY(entry_put_xattrs(u->root, entry));
 	return add_dir(u, ".", &mtime);
 }
 

@@ -51,3 +51,34 @@ struct err *state_process(const struct state *s, int *ret_pidfd) must_check;
 const char *state_status(int dir, const struct state *s);
 struct err *state_remove(const char *root, const char *id) must_check;
 #define START_SOCKET "start.sock"
+
+/* ---- ops.c, exec.c: the commands ---- */
+
+/* Of the command line; all borrowed. */
+struct options {
+	const char *root, *log, *log_format;
+	const char *bundle, *pid_file, *console, *process, *cwd, *user;
+	char **env;
+	bool force, detach, all, quiet, keep;
+};
+
+/* Sends the terminal to the socket at @path, as --console-socket has it. */
+struct err *op_send_console(const char *path, int tty) must_check;
+/* @path: NULL for none. */
+struct err *op_write_pid_file(const char *path, pid_t pid) must_check;
+/* Until it waits for its start; a terminal goes to the console socket. */
+struct err *op_wait_ready(const struct options *o, struct runtime_container *c) must_check;
+/* *c is the first process, a child of ours. */
+struct err *op_create(const struct options *o, const char *id,
+		      struct runtime_container *c) must_check;
+struct err *op_start(const struct options *o, const char *id) must_check;
+/* @force: kills it first. */
+struct err *op_delete(const struct options *o, const char *id, bool force) must_check;
+/* @signal_name: NULL for SIGTERM. */
+struct err *op_kill(const struct options *o, const char *id, const char *signal_name) must_check;
+struct err *op_state(const struct options *o, const char *id) must_check;
+struct err *op_list(const struct options *o) must_check;
+/* *ret_code: the process's, unless detached. */
+struct err *op_run(const struct options *o, const char *id, int *ret_code) must_check;
+struct err *op_exec(const struct options *o, const char *id, char **words,
+		    int *ret_code) must_check;
