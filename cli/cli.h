@@ -95,13 +95,14 @@ struct err *cmd_wait(struct cli *c, const void *values, char **operands, int *re
 struct err *cmd_port(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_inspect(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_completion(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_cp(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_rmi(struct cli *c, const void *values, char **operands, int *ret_code);
 
 extern const struct opt up_options[], down_options[], stop_options[], kill_options[], ps_options[],
 	ls_options[], images_options[], logs_options[], exec_options[], config_options[],
 	plan_options[], pull_options[], gc_options[], check_options[], doctor_options[],
 	version_options[], stats_options[], events_options[], wait_options[], port_options[],
-	no_options[];
+	cp_options[], no_options[];
 
 /* ---- output: table.c ---- */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/inout.c - logs and exec. */
+/* cli/inout.c - logs, exec and cp. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,4 +191,63 @@ struct err *cmd_exec(struct cli *c, const void *values, char **operands, int *re
 	else if (error)
 		*ret_code = EXIT_USAGE;
 	return error;
+}
+
+/* ---- cp ---- */
+
+struct cp_values {
+	bool archive, follow;
+	const char *index;
+};
+#define V(f) offsetof(struct cp_values, f)
+const struct opt cp_options[] = {
+	{ 'a', "archive", OPT_FLAG, NULL, V(archive), "keep owners" },
+	{ 'L', "follow-link", OPT_FLAG, NULL, V(follow), "copy what a link names, not the link" },
+	{ 0, "index", OPT_TEXT, "N", V(index), "which instance; there is one" },
+	{ 0 },
+};
+#undef V
+
+/* "SERVICE:PATH"; a host's path that has a colon begins with / or . */
+static const char *path_in_service(const char *text)
+{
+	const char *colon = strchr(text, ':');
+
+	return colon && *text != '/' && *text != '.' ? colon + 1 : NULL;
+}
+
+struct err *cmd_cp(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	const struct cp_values *v = values;
+	const char *name = NULL;
+
+	(void)ret_code;
+	if (!operands[0] || !operands[1] || operands[2])
+		return err_new(EINVAL, "cp: wants what to copy, and where to");
+	const char *from = path_in_service(operands[0]), *to = path_in_service(operands[1]);
+
+	if (!from == !to)
+		return err_new(EINVAL, "cp: one of both must be SERVICE:PATH");
+	if (strcmp(operands[0], "-") == 0 || strcmp(operands[1], "-") == 0)
+		return err_new(ENOTSUP,
+			       "cp: archives on standard input and output are not offered; "
+			       "use 'exec -T SERVICE tar'");
+	if (v->index && strcmp(v->index, "1") != 0)
+		return err_new(ENOENT, "cp: --index: there is one instance of a service");
+	const char *path = from ? from : to;
+	const char *whole = from ? operands[0] : operands[1];
+	auto_free char *service = mem_strndup(whole, (size_t)(path - whole) - 1);
+	auto_free char *absolute = mem_printf("%s%s", *path == '/' ? "" : "/", path);
+	struct pod_copy copy = { .service = service,
+				 .path = absolute,
+				 .host_path = from ? operands[1] : operands[0],
+				 .out = from != NULL,
+				 .archive = v->archive,
+				 .follow = v->follow };
+
+	if (v->follow && copy.out)
+		return err_new(ENOTSUP, "cp: -L is offered for files of the host only");
+	TRY(cli_name(c, &name));
+	TRY(cli_host(c));
+	return err_wrap(pod_copy(c->host, name, &copy), "cp %s", operands[0]);
 }

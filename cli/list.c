@@ -143,6 +143,17 @@ struct err *cmd_ps(struct cli *c, const void *values, char **operands, int *ret_
 	return NULL;
 }
 
+/* Prints the table, or else the list, when there is one. */
+static void finish_list(struct table *take_t, const json_t *list)
+{
+	auto_free char *text = take_t || !list ? NULL : json_text(list, 0);
+
+	if (take_t)
+		table_print(take_t, stdout);
+	if (text)
+		puts(text);
+}
+
 /* ---- ls ---- */
 
 struct ls_values {
@@ -202,13 +213,7 @@ struct err *cmd_ls(struct cli *c, const void *values, char **operands, int *ret_
 			json_array_append_new(list, pod_json(s, status, joined));
 	}
 	free(pods);
-	if (t)
-		table_print(t, stdout);
-	if (!t && !v->quiet) {
-		auto_free char *text = json_text(list, 0);
-
-		puts(text);
-	}
+	finish_list(t, v->quiet ? NULL : list);
 	return NULL;
 }
 
@@ -285,13 +290,7 @@ struct err *cmd_images(struct cli *c, const void *values, char **operands, int *
 		image_free(images[i]);
 	}
 	free(images);
-	if (t)
-		table_print(t, stdout);
-	if (!t && !v->quiet) {
-		auto_free char *text = json_text(list, 0);
-
-		puts(text);
-	}
+	finish_list(t, v->quiet ? NULL : list);
 	return NULL;
 }
 

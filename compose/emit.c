@@ -36,11 +36,15 @@ static unsigned character(const char *s, size_t *ret_length)
 	return c;
 }
 
-/* What YAML readers take as it is: not control characters, a mark of byte order, or no characters. */
+/*
+ * What YAML readers take as it is: not control characters, a mark of byte order,
+ * no characters, or what they take for the end of a line: U+0085, U+2028, U+2029.
+ */
 static bool is_printable(unsigned c)
 {
-	return c == '\n' || c == '\t' || (c >= 0x20 && c < 0x7f) || c == 0x85 ||
-	       (c >= 0xa0 && c < 0xfffe && c != 0xfeff) || c >= 0x10000;
+	return c == '\n' || c == '\t' || (c >= 0x20 && c < 0x7f) ||
+	       (c >= 0xa0 && c < 0xfffe && c != 0x2028 && c != 0x2029 && c != 0xfeff) ||
+	       c >= 0x10000;
 }
 
 static bool has_control(const char *s)

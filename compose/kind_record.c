@@ -43,6 +43,17 @@ struct err *kind_read_records(struct loader *l, const struct attr *a, const stru
 	return errors;
 }
 
+/* A name alone becomes {@key: name}. */
+static void name_to_map(struct node **n, const char *key)
+{
+	if ((*n)->type != NODE_STR)
+		return;
+	struct node *map = node_new(NODE_MAP, *n);
+
+	kind_set(map, key, NODE_STR, (*n)->text);
+	kind_become(n, map);
+}
+
 static struct err *norm_records(const struct loader *l, const struct attr *a, struct node **n)
 {
 	struct err *errors = NULL;
@@ -233,12 +244,7 @@ static struct err *norm_files(const struct loader *l, const struct attr *a, stru
 	for (size_t i = 0; i < (*n)->n; i++) {
 		struct node **item = &(*n)->items[i];
 
-		if ((*item)->type == NODE_STR) {
-			struct node *map = node_new(NODE_MAP, *item);
-
-			kind_set(map, "source", NODE_STR, (*item)->text);
-			kind_become(item, map);
-		}
+		name_to_map(item, "source");
 		TRY(kind_norm_table(l, a, item));
 		const char *source = kind_member(*item, "source");
 		const char *target = kind_member(*item, "target");
@@ -360,12 +366,7 @@ static struct err *norm_envfile(const struct loader *l, const struct attr *a, st
 	for (size_t i = 0; i < (*n)->n; i++) {
 		struct node **item = &(*n)->items[i];
 
-		if ((*item)->type == NODE_STR) {
-			struct node *map = node_new(NODE_MAP, *item);
-
-			kind_set(map, "path", NODE_STR, (*item)->text);
-			kind_become(item, map);
-		}
+		name_to_map(item, "path");
 		TRY(kind_norm_table(l, a, item));
 		const struct node *path = node_get(*item, "path");
 
@@ -393,12 +394,7 @@ static struct err *norm_include(const struct loader *l, const struct attr *a, st
 	for (size_t i = 0; i < (*n)->n; i++) {
 		struct node **item = &(*n)->items[i];
 
-		if ((*item)->type == NODE_STR) {
-			struct node *map = node_new(NODE_MAP, *item);
-
-			kind_set(map, "path", NODE_STR, (*item)->text);
-			kind_become(item, map);
-		}
+		name_to_map(item, "path");
 		TRY(kind_norm_table(l, a, item));
 		if (!node_get(*item, "path") || node_get(*item, "path")->n == 0)
 			return node_err(*item, "the path is missing");

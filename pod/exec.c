@@ -190,21 +190,21 @@ static void on_quit(void *arg)
 
 /* ---- who and where ---- */
 
-static struct err *open_process(const struct pod_state *state, const struct pod_exec *e,
-				const struct pod_service_state **ret_service, int *ret_pidfd)
+struct err *exec_open_process(const struct pod_state *state, const char *service,
+			      const struct pod_service_state **ret_service, int *ret_pidfd)
 {
-	const struct pod_service_state *v = pod_state_find(state, e->service);
+	const struct pod_service_state *v = pod_state_find(state, service);
 	uint64_t start = 0;
 
 	if (!v)
-		return err_new(ENOENT, "no such service: %s", e->service);
+		return err_new(ENOENT, "no such service: %s", service);
 	if (!state->alive || strcmp(v->state, "running") != 0)
-		return err_new(ESRCH, "service %s is not running", e->service);
+		return err_new(ESRCH, "service %s is not running", service);
 	TRY(proc_open((pid_t)v->pid, ret_pidfd));
 	/* the number may belong to another process by now: its birth tells */
 	TRY(proc_start_time((pid_t)v->pid, &start));
 	if (start != (uint64_t)json_integer_value(json_at(v->json, "start_time")))
-		return err_new(ESRCH, "service %s is not running", e->service);
+		return err_new(ESRCH, "service %s is not running", service);
 	*ret_service = v;
 	return NULL;
 }
@@ -360,7 +360,7 @@ struct err *pod_exec(const struct pod_host *h, const char *name, const struct po
 	auto_fd int pidfd = -1;
 
 	TRY(pod_state_read(h, name, &state));
-	TRY(open_process(state, e, &v, &pidfd));
+	TRY(exec_open_process(state, e->service, &v, &pidfd));
 	TRY(cgroupfs_open(&cgroups));
 	TRY(loop_new(&s.loop));
 	(void)signal(SIGPIPE, SIG_IGN);

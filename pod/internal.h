@@ -299,6 +299,12 @@ void container_hear(struct container *c, struct output *o, enum pod_stream strea
 void container_hear_end(struct output *o);
 void container_release(struct container *c);
 
+/* exec.c */
+/* The first process of a running service, which is sure to be that one; ESRCH when it does not run. */
+struct err *exec_open_process(const struct pod_state *state, const char *service,
+			      const struct pod_service_state **ret_service,
+			      int *ret_pidfd) must_check;
+
 /* hooks.c */
 void hooks_post_start(struct container *c);
 /* True when there are any: they call container_signal_stop() at their end, after @limit ms at most. */

@@ -168,6 +168,18 @@ struct pod_exec {
 struct err *pod_exec(const struct pod_host *h, const char *name, const struct pod_exec *e,
 		     int *ret) must_check;
 
+struct pod_copy {
+	const char *service;
+	const char *path;      /* in the container, from its root */
+	const char *host_path; /* on the host */
+	bool out;	       /* from the container to the host; else into the container */
+	bool archive;	       /* with owners; else what is copied is the caller's, or root's */
+	bool follow;	       /* what a link on the host names, not the link */
+};
+/* Files, directories and links, by docker's rules of names. */
+struct err *pod_copy(const struct pod_host *h, const char *name,
+		     const struct pod_copy *c) must_check;
+
 struct pod_logs {
 	char *const *services; /* NULL: all */
 	bool follow;

@@ -57,6 +57,9 @@ static const struct {
 	  "[\"a\\tb\\u001B\"]" },
 	{ "what a reader of YAML would refuse", "[\"\u00e9 \\u009e \\ufeff\"]",
 	  "x-v:\n  - \"\u00e9 \\x9e \\ufeff\"\n", "[\"\u00e9 \xc2\x9e \xef\xbb\xbf\"]" },
+	{ "other ends of lines", "[\"a\\N\\L\\Pb\"]", "x-v:\n  - \"a\\x85\\u2028\\u2029b\"\n",
+	  "[\"a\xc2\x85\xe2\x80\xa8\xe2\x80\xa9"
+	  "b\"]" },
 	{ "quotes and backslashes", "['\"\\']", "x-v:\n  - '\"\\'\n", "[\"\\\"\\\\\"]" },
 	{ "letters of the world", "[\u00e9\u65e5]", "x-v:\n  - \u00e9\u65e5\n",
 	  "[\"\u00e9\u65e5\"]" },
