@@ -151,6 +151,8 @@ install: all ## into $(DESTDIR)$(prefix)
 	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(libexecdir)
 	$(INSTALL) -m 755 $(out)/slipway $(out)/slipway-oci $(DESTDIR)$(bindir)
 	$(INSTALL) -m 755 $(out)/slipway-fetch $(DESTDIR)$(libexecdir)
+	$(INSTALL) -d $(DESTDIR)$(prefix)/lib/systemd/system
+	sed 's|@bindir@|$(bindir)|' scripts/slipway-resume.service > $(DESTDIR)$(prefix)/lib/systemd/system/slipway-resume.service
 
 clean: ## remove build/
 	rm -rf build

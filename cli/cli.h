@@ -96,6 +96,7 @@ struct err *cmd_port(struct cli *c, const void *values, char **operands, int *re
 struct err *cmd_inspect(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_completion(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_cp(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_resume(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_rmi(struct cli *c, const void *values, char **operands, int *ret_code);
 
 extern const struct opt up_options[], down_options[], stop_options[], kill_options[], ps_options[],

@@ -51,6 +51,7 @@ const struct command commands[] = {
 	{ "images",  "",                        "list the images of this host",                  images_options,  false, cmd_images },
 	{ "rmi",     "IMAGE...",                "remove images",                                 no_options,      false, cmd_rmi },
 	{ "ls",      "",                        "list pods",                                     ls_options,      false, cmd_ls },
+	{ "resume",  "[POD...]",                "start the pods that ran when the host went down", no_options,    false, cmd_resume },
 	{ "gc",      "",                        "remove what no pod and no image needs",         gc_options,      false, cmd_gc },
 	{ "check",   "[SERVICE...]",            "tell what a pod cannot honour, or --leaks",     check_options,   false, cmd_check },
 	{ "doctor",  "",                        "tell what this host lacks, and what follows",   doctor_options,  false, cmd_doctor },

@@ -55,6 +55,7 @@ struct err *cmd_down(struct cli *c, const void *values, char **operands, int *re
 			       *operands);
 	TRY(cli_name(c, &name));
 	TRY(cli_host(c));
+	pod_record_remove(c->host, name);
 	struct err *e = pod_down(c->host, name, v->timeout);
 
 	if (err_code(e) == ENOENT) { /* nothing to do is no failure, as with docker compose */

@@ -163,6 +163,8 @@ struct reporter {
 	bool up;
 	struct image **images; /* the pod's state names their layers by then */
 	size_t n_images;
+	const struct pod_host *host;
+	const struct compose_project *project;
 };
 
 static void report_event(void *ctx, const char *container, const char *what)
@@ -182,6 +184,10 @@ static void report_up(void *ctx)
 	for (size_t i = 0; i < r->n_images; i++)
 		image_release(r->images[i]);
 	(void)prctl(PR_SET_PDEATHSIG, 0); /* from now on the pod stands on its own */
+	auto_err struct err *e = pod_record(r->host, r->project);
+
+	if (e)
+		log_warn("%s; the pod will not come back after a reboot", err_text(e));
 	(void)!write(r->pipe, "U\n", 2);
 	fd_close(&r->pipe);
 }
@@ -210,7 +216,11 @@ static _Noreturn void supervise(const struct cli *c, const struct pod_plan *plan
 				struct image **images, const struct up_values *v, int pipe,
 				pid_t parent)
 {
-	struct reporter r = { .pipe = pipe, .images = images, .n_images = c->project->n_services };
+	struct reporter r = { .pipe = pipe,
+			      .images = images,
+			      .n_images = c->project->n_services,
+			      .host = c->host,
+			      .project = c->project };
 	struct pod_run_options o = run_options(c, v);
 
 	o.watcher =
@@ -224,6 +234,8 @@ static _Noreturn void supervise(const struct cli *c, const struct pod_plan *plan
 	go_background(c);
 	struct err *e = pod_run(plan, c->host, &o, &result);
 
+	if (!e && !result.interrupted) /* it has ended, or somebody has ended it */
+		pod_record_remove(c->host, c->project->name);
 	if (e && !r.up)
 		err_send(r.pipe, err_wrap(e, "%s", "!")); /* '!' tells it from an event */
 	else if (e)

@@ -10,6 +10,8 @@
 
 /* ---- YAML ---- */
 
+enum { KEY_MAX = 200 /* bytes, which escapes may make four times as many */ };
+
 /* Whether a reader, maybe one of YAML 1.1, would take this string for something else. */
 static bool resolves(const char *text)
 {
@@ -129,14 +131,21 @@ static void write_string(const char *s, int indent, FILE *out)
 	putc('\n', out);
 }
 
-static void write_key(const char *s, FILE *out)
+/* Readers look no further than 1024 bytes for the end of a key, unless it is said that it is one. */
+static void write_key(const char *s, int indent, FILE *out)
 {
+	bool long_key = strlen(s) > KEY_MAX;
+
+	if (long_key)
+		fputs("? ", out);
 	if (!*s || has_control(s) || strchr(s, '\n') || resolves(s))
 		write_double(s, out);
 	else if (needs_quotes(s))
 		write_single(s, out);
 	else
 		fputs(s, out);
+	if (long_key)
+		fprintf(out, "\n%*s", indent, "");
 	putc(':', out);
 }
 
@@ -165,7 +174,7 @@ static void write_node(const struct node *n, int indent, bool inside, FILE *out)
 
 		fprintf(out, "%*s", i || !inside ? indent : 0, "");
 		if (map)
-			write_key(n->keys[i], out);
+			write_key(n->keys[i], indent, out);
 		else
 			putc('-', out);
 		if (scalar || item->n == 0)

@@ -128,6 +128,36 @@ struct err *pod_down(const struct pod_host *h, const char *name, int64_t timeout
 	return fd_remove_tree(AT_FDCWD, dir);
 }
 
+/* Of pods of an earlier boot nothing is left in RUN; their directories belong to nobody. */
+static struct err *collect_orphans(const struct pod_host *h)
+{
+	auto_free char *pods = mem_printf("%s/pods", h->root);
+	auto_strv char **names = NULL;
+	auto_fd int dir = -1;
+	auto_err struct err *none = fd_openat(AT_FDCWD, pods, O_RDONLY | O_DIRECTORY, &dir);
+
+	if (none)
+		return NULL;
+	TRY(fd_list(dir, &names));
+	for (char **n = names; n && *n; n++) {
+		auto_free char *run = state_path(h, *n, NULL), *path = state_path(h, *n, "lock");
+		auto_free char *data = state_data(h, *n, NULL);
+		auto_fd int lock = -1;
+
+		if (access(run, F_OK) == 0)
+			continue;
+		/* whoever starts it at this moment waits, or has it, and we go on */
+		TRY(fd_mkdirs(AT_FDCWD, run, 0700));
+		auto_err struct err *busy = fd_lock(AT_FDCWD, path, LOCK_EX | LOCK_NB, &lock);
+
+		if (busy)
+			continue;
+		TRY(fd_remove_tree(AT_FDCWD, data));
+		TRY(fd_remove_tree(AT_FDCWD, run));
+	}
+	return NULL;
+}
+
 struct err *pod_gc(const struct pod_host *h, bool dry_run, char ***ret_removed)
 {
 	auto_image_store struct image_store *store = NULL;
@@ -137,6 +167,7 @@ struct err *pod_gc(const struct pod_host *h, bool dry_run, char ***ret_removed)
 
 	if (!dry_run) {
 		TRY(pod_collect(h));
+		TRY(collect_orphans(h));
 		TRY(empty_trash(h));
 	}
 	TRY(image_store_open(h->root, &store));

@@ -192,6 +192,20 @@ struct pod_logs {
 struct err *pod_logs(const struct pod_host *h, const char *name,
 		     const struct pod_logs *l) must_check;
 
+/* ---- coming back after a reboot ---- */
+
+/* Notes how @p was started, when any of its services is to be restarted always. */
+struct err *pod_record(const struct pod_host *h, const struct compose_project *p) must_check;
+/* It is not to come back. */
+void pod_record_remove(const struct pod_host *h, const char *name);
+struct pod_record {
+	char *name, *file, *dir; /* the project as one file, and the directory it belongs to */
+	bool alive;
+};
+struct err *pod_records(const struct pod_host *h, struct pod_record **ret,
+			size_t *ret_n) must_check;
+void pod_records_free(struct pod_record *take_r, size_t n);
+
 /* ---- cleaning up ---- */
 
 /* Collects what pods that died have left on disk and in cgroupfs. Cheap when there is nothing. */

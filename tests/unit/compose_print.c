@@ -96,6 +96,20 @@ TEST(values_are_printed_so_that_they_read_back)
 	}
 }
 
+TEST(a_long_key_is_read_back)
+{
+	char key[2000];
+
+	memset(key, 'k', sizeof(key) - 1);
+	key[sizeof(key) - 1] = '\0';
+	auto_free char *text = mem_printf("services: {s: {image: i, labels: {? %s : v}}}\n", key);
+	auto_free char *once = print(text, COMPOSE_YAML, NULL);
+	auto_free char *twice = print(once, COMPOSE_YAML, NULL);
+
+	CHECK(strstr(once, key));
+	CHECK_STR(twice, once);
+}
+
 TEST(the_order_is_name_services_networks_volumes_and_the_rest)
 {
 	auto_free char *got =
