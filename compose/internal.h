@@ -279,7 +279,6 @@ struct err *read_project(struct loader *l, struct node *root) must_check;
 
 void *keep_alloc(struct loader *l, size_t size);
 char *keep_str(struct loader *l, const char *s);
-char *keep_printf(struct loader *l, const char *fmt, ...) printf_like(2, 3);
 char **keep_strv(struct loader *l, char **take_v);
 void keep_warning(struct loader *l, const struct node *at, const char *fmt, ...) printf_like(3, 4);
 void keep_place(struct loader *l, const struct node *at, struct compose_place *ret);

@@ -29,16 +29,6 @@ char *keep_str(struct loader *l, const char *s)
 	return strcpy(keep_alloc(l, strlen(s) + 1), s); /* NOLINT: the room was made for it */
 }
 
-char *keep_printf(struct loader *l, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	auto_free char *s = mem_vprintf(fmt, ap);
-	va_end(ap);
-	return keep_str(l, s);
-}
-
 char **keep_strv(struct loader *l, char **take_v)
 {
 	keep_alloc(l, 0);

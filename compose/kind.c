@@ -61,15 +61,6 @@ static bool is_number(const struct node *n)
 	return n->type == NODE_INT || n->type == NODE_FLOAT;
 }
 
-static struct err *norm_text(const struct loader *l, const struct attr *a, struct node **n)
-{
-	(void)l;
-	(void)a;
-	if (is_number(*n))
-		(*n)->type = NODE_STR;
-	return (*n)->type == NODE_STR ? NULL : kind_want(*n, "a string or a number");
-}
-
 static struct err *norm_maybe(const struct loader *l, const struct attr *a, struct node **n)
 {
 	return (*n)->type == NODE_NULL ? NULL : norm_str(l, a, n);
@@ -77,8 +68,11 @@ static struct err *norm_maybe(const struct loader *l, const struct attr *a, stru
 
 static struct err *norm_digits(const struct loader *l, const struct attr *a, struct node **n)
 {
-	return (*n)->type == NODE_FLOAT ? kind_want(*n, "a string or a whole number")
-					: norm_text(l, a, n);
+	(void)l;
+	(void)a;
+	if ((*n)->type == NODE_INT)
+		(*n)->type = NODE_STR;
+	return (*n)->type == NODE_STR ? NULL : kind_want(*n, "a string or a whole number");
 }
 
 /* A path on this host, made absolute. */
@@ -389,7 +383,6 @@ const struct kind kind_maybe  = { .label = "string, or nothing", .null = true, .
 const struct kind kind_title  = { .label = "string", .normalise = norm_str, .read = read_str };
 const struct kind kind_name   = { .label = "name of a container", .zero = "", .normalise = norm_name, .read = read_str };
 const struct kind kind_path   = { .label = "path on this host", .zero = "", .normalise = norm_path, .read = read_str };
-const struct kind kind_text   = { .label = "string or number", .zero = "", .normalise = norm_text, .read = read_str };
 const struct kind kind_choice = { .label = "one of", .normalise = norm_choice, .read = read_str };
 const struct kind kind_policy = { .label = "pull policy", .zero = "", .normalise = norm_policy, .read = read_str };
 const struct kind kind_either = { .label = "string, or true or false", .zero = "", .normalise = norm_either, .read = read_str };

@@ -146,16 +146,9 @@ static struct err *norm_multi(const struct loader *l, const struct attr *a, stru
 	return NULL;
 }
 
-/* Options that may be of any type, also lists. */
-static struct err *norm_any_opts(const struct loader *l, const struct attr *a, struct node **n)
-{
-	(void)l;
-	(void)a;
-	return (*n)->type == NODE_MAP ? NULL : kind_want(*n, "a mapping");
-}
-
-static struct err *read_any_opts(struct loader *l, const struct attr *a, const struct node *n,
-				 void *field)
+/* Values of any type; a list gives its key several times. */
+static struct err *read_opts(struct loader *l, const struct attr *a, const struct node *n,
+			     void *field)
 {
 	char **v = NULL;
 
@@ -463,12 +456,11 @@ static struct err *norm_build(const struct loader *l, const struct attr *a, stru
 /* clang-format off */
 const struct kind kind_env      = { .label = "mapping, or list of KEY=value", .widen = widen_env, .normalise = norm_env, .read = read_env };
 const struct kind kind_labels   = { .label = "mapping, or list of KEY=value", .widen = widen_env, .normalise = norm_labels, .read = read_env };
-const struct kind kind_volume_opts = { .label = "mapping of strings and numbers", .normalise = norm_volume_opts, .read = read_any_opts };
-const struct kind kind_plain    = { .label = "mapping of strings", .normalise = norm_strings, .read = read_any_opts };
-const struct kind kind_multi    = { .label = "mapping of strings or lists", .normalise = norm_multi, .read = read_any_opts };
+const struct kind kind_volume_opts = { .label = "mapping of strings and numbers", .normalise = norm_volume_opts, .read = read_opts };
+const struct kind kind_plain    = { .label = "mapping of strings", .normalise = norm_strings, .read = read_opts };
+const struct kind kind_multi    = { .label = "mapping of strings or lists", .normalise = norm_multi, .read = read_opts };
 const struct kind kind_part     = { .label = "mapping, or nothing", .null = true, .normalise = norm_part, .read = read_table };
-const struct kind kind_opts     = { .label = "mapping of strings and numbers", .normalise = norm_opts, .read = read_any_opts };
-const struct kind kind_any_opts = { .label = "mapping", .normalise = norm_any_opts, .read = read_any_opts };
+const struct kind kind_opts     = { .label = "mapping of strings and numbers", .normalise = norm_opts, .read = read_opts };
 const struct kind kind_contexts = { .label = "mapping, or list of NAME=PATH", .widen = widen_env, .normalise = norm_contexts, .read = read_env };
 const struct kind kind_table    = { .label = "mapping", .normalise = kind_norm_table, .read = read_table };
 const struct kind kind_map      = { .label = "mapping of names", .map = true, .names = true, .normalise = norm_map, .read = kind_read_records };

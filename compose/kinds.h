@@ -5,11 +5,10 @@
 #include "compose/internal.h"
 
 /* scalars: kind.c */
-extern const struct kind kind_str, kind_maybe, kind_title, kind_name, kind_path, kind_text,
-	kind_choice, kind_policy, kind_either, kind_flag, kind_switch, kind_off, kind_int,
-	kind_whole, kind_digits, kind_amount, kind_natural, kind_percent, kind_adjustment,
-	kind_number, kind_nano, kind_size, kind_room, kind_memory, kind_time, kind_delay,
-	kind_count, kind_any;
+extern const struct kind kind_str, kind_maybe, kind_title, kind_name, kind_path, kind_choice,
+	kind_policy, kind_either, kind_flag, kind_switch, kind_off, kind_int, kind_whole,
+	kind_digits, kind_amount, kind_natural, kind_percent, kind_adjustment, kind_number,
+	kind_nano, kind_size, kind_room, kind_memory, kind_time, kind_delay, kind_count, kind_any;
 /* lists of strings: kind_list.c */
 extern const struct kind kind_list, kind_distinct, kind_texts, kind_different, kind_strv,
 	kind_words, kind_test, kind_caps, kind_hosts, kind_paths, kind_ssh;
@@ -30,7 +29,6 @@ extern const struct kind kind_records, kind_watches, kind_requests, kind_ports, 
 #define TYPE_title const char *
 #define TYPE_name const char *
 #define TYPE_digits const char *
-#define TYPE_text const char *
 #define TYPE_choice const char *
 #define TYPE_count const char *
 #define TYPE_policy const char *
@@ -67,7 +65,6 @@ extern const struct kind kind_records, kind_watches, kind_requests, kind_ports, 
 #define TYPE_ssh char **
 #define TYPE_volume_opts char **
 #define TYPE_opts char **
-#define TYPE_any_opts char **
 #define TYPE_contexts char **
 #define TYPE_caps char **
 #define TYPE_hosts char **
