@@ -12,8 +12,9 @@
 /* ---- ps ---- */
 
 struct ps_values {
-	bool all, quiet, services, no_trunc;
+	bool all, quiet, services, no_trunc, orphans;
 	const char *format;
+	char **status, **filter;
 };
 #define V(f) offsetof(struct ps_values, f)
 const struct opt ps_options[] = {
@@ -21,10 +22,35 @@ const struct opt ps_options[] = {
 	{ 'q', "quiet", OPT_FLAG, NULL, V(quiet), "only the containers' names" },
 	{ 0, "services", OPT_FLAG, NULL, V(services), "only the services' names" },
 	{ 0, "no-trunc", OPT_FLAG, NULL, V(no_trunc), "whole commands" },
+	{ 0, "status", OPT_TEXTS, "STATUS", V(status),
+	  "only those: created, running, paused, restarting, exited or dead" },
+	{ 0, "filter", OPT_TEXTS, "status=STATUS", V(filter), "the same" },
+	{ 0, "orphans", OPT_FLAG, NULL, V(orphans), "a pod has none" },
 	{ 0, "format", OPT_TEXT, "FORMAT", V(format), "table or json (one object a line)" },
 	{ 0 },
 };
 #undef V
+
+/* The states that are wanted, of --status and --filter. */
+static struct err *wanted_states(const struct ps_values *v, char ***ret)
+{
+	static const char *const known[] = { "created", "running", "paused",   "restarting",
+					     "exited",	"dead",	   "starting", NULL };
+
+	*ret = strv_dup(v->status);
+	for (char **f = v->filter; f && *f; f++) {
+		if (!str_starts(*f, "status="))
+			return err_new(EINVAL, "--filter: '%s' is not status=STATUS", *f);
+		strv_add(ret, mem_strdup(*f + strlen("status=")));
+	}
+	for (char **s = *ret; s && *s; s++)
+		if (!str_one_of(*s, known))
+			return err_new(EINVAL,
+				       "'%s' is not a status; there are created, running, paused, "
+				       "restarting, exited and dead",
+				       *s);
+	return NULL;
+}
 
 static bool is_running(const struct pod_service_state *s)
 {
@@ -106,9 +132,11 @@ struct err *cmd_ps(struct cli *c, const void *values, char **operands, int *ret_
 	auto_pod_state struct pod_state *s = NULL;
 	enum list_format format = LIST_TABLE;
 	const char *name = NULL;
+	auto_strv char **states = NULL;
 
 	(void)ret_code;
 	TRY(list_format_parse(v->format, &format));
+	TRY(wanted_states(v, &states));
 	TRY(cli_name(c, &name));
 	TRY(cli_host(c));
 	struct err *e = pod_state_read(c->host, name, &s);
@@ -128,8 +156,9 @@ struct err *cmd_ps(struct cli *c, const void *values, char **operands, int *ret_
 	for (size_t i = 0; i < s->n_services; i++) {
 		const struct pod_service_state *one = &s->services[i];
 
-		if ((!v->all && !is_running(one)) ||
-		    (*operands && !strv_has(operands, one->service)))
+		if (states ? !strv_has(states, one->state) : !v->all && !is_running(one))
+			continue;
+		if (*operands && !strv_has(operands, one->service))
 			continue;
 		if (v->quiet || v->services)
 			puts(v->quiet ? one->container : one->service);

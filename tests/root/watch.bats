@@ -51,6 +51,20 @@ two_services() {
 	slipway down
 }
 
+@test "only services in some state" {
+	two_services
+	slipway pause counts
+	[ "$(slipway ps --status paused --services)" = counts ]
+	[ "$(slipway ps --filter status=running --services)" = sleeps ]
+	slipway stop counts
+	[ "$(slipway ps --status exited --status running --services | sort | tr '\n' ' ')" = 'counts sleeps ' ]
+	run slipway ps --status well
+	assert_failure 1
+	run slipway ps --filter name=x
+	assert_failure 1
+	slipway down
+}
+
 @test "pausing what does not run" {
 	two_services
 	slipway stop counts
