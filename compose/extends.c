@@ -155,6 +155,8 @@ static struct err *extend(struct loader *l, struct node *services, const char *n
 	extends->parent = service;
 	extends->key = "extends";
 	node_free(node_take(service, "extends"));
+	if (extends->tag && strcmp(extends->tag, "!reset") == 0)
+		return NULL;
 	const struct node *named =
 		extends->type == NODE_STR ? extends : node_get(extends, "service");
 	const char *ref = named && named->type == NODE_STR && *named->text ? named->text : NULL;

@@ -35,9 +35,27 @@ char *load_path_from(const struct loader *l, const char *dir, const char *path)
 	return str_clean_path(whole);
 }
 
+/*
+ * Without resolution what another directory's file says becomes relative to the
+ * project's. Once it is, it no longer begins with a dot.
+ */
+static char *relative_path(const struct loader *l, const struct node *n, const char *path)
+{
+	const char *dir = n->source->dir, *base = l->owner->p.dir;
+	size_t length = strlen(base);
+
+	if (*path != '.' || !str_starts(dir, base) || dir[length] != '/')
+		return mem_strdup(path);
+	auto_free char *whole = mem_printf("%s/%s", dir + length, path);
+	auto_free char *clean = str_clean_path(whole);
+
+	return mem_strdup(clean + 1);
+}
+
 char *load_path(const struct loader *l, const struct node *n, const char *path)
 {
-	return l->options->no_paths ? mem_strdup(path) : load_path_from(l, n->source->dir, path);
+	return l->options->no_paths ? relative_path(l, n, path)
+				    : load_path_from(l, n->source->dir, path);
 }
 
 const char *load_lookup(const void *loader, const char *name)

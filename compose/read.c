@@ -57,7 +57,8 @@ static struct err *read_assignments(struct loader *l, const struct node *path, b
 	const struct place at = { l, path };
 	struct lookup outer = { .fn = look, .ctx = &at, .missing = &l->missing };
 	auto_free char *text = NULL;
-	auto_err struct err *e = fd_read_file(AT_FDCWD, path->text, FILE_SIZE_MAX, &text);
+	auto_free char *absolute = load_path_from(l, l->scope->dir, path->text);
+	auto_err struct err *e = fd_read_file(AT_FDCWD, absolute, FILE_SIZE_MAX, &text);
 
 	if (err_code(e) == ENOENT && !required)
 		return NULL;

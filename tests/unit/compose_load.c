@@ -415,6 +415,31 @@ static const struct row warning_rows[] = {
 	  "the variable U is not set; it becomes an empty string", A },
 };
 
+/* A file of another directory, and one that takes "extends" back. */
+TEST(paths_can_stay_as_they_are)
+{
+	const char *const files[] = { "a.yml", NULL };
+	struct compose_options o = { .files = (char *const *)files, .name = "p", .no_paths = true };
+	auto_compose struct compose_project *p = NULL;
+
+	CHECK(chdir(check_dir()) == 0);
+	check_file("a.yml", "services:\n  s: {extends: {service: t, file: sub/b.yml}, volumes: [./v:/v, /w:/w]}\n"
+			    "  r: {image: i, extends: !reset {service: nobody}}\n");
+	check_file("sub/b.yml", "services: {t: {image: i, env_file: ./e, volumes: ['./x:/x', ../y:/y]}}");
+	check_file("sub/e", "A=1");
+	auto_err struct err *e = compose_load(&o, &p);
+
+	CHECK_STR(err_text(e), "success");
+	const struct compose_service *s = compose_find(p, "s");
+
+	CHECK_STR(s->volumes.items[0].source, "sub/x");
+	CHECK_STR(s->volumes.items[1].source, "y");
+	CHECK_STR(s->volumes.items[2].source, "./v");
+	CHECK_STR(s->volumes.items[3].source, "/w");
+	CHECK_STR(s->environment[0], "A=1");
+	CHECK_STR(compose_find(p, "r")->image, "i");
+}
+
 TEST(what_is_ignored_is_told)
 {
 	check_rows(warning_rows, ARRAY_LEN(warning_rows), warnings);
