@@ -154,3 +154,15 @@ uint64_t proc_now_ms(void)
 	clock_gettime(CLOCK_BOOTTIME, &t);
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
+
+char *proc_now_text(void)
+{
+	struct timespec t;
+	struct tm tm;
+	char text[32];
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	gmtime_r(&t.tv_sec, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	return mem_printf("%s.%09ldZ", text, t.tv_nsec);
+}

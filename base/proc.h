@@ -41,4 +41,6 @@ struct err *proc_start_time(pid_t pid, uint64_t *ret) must_check;
 struct err *proc_signal_parse(const char *text, int *ret) must_check;
 const char *proc_signal_name(int signal);
 
+/* The time of day in UTC, RFC 3339 with nanoseconds; the caller's. */
+char *proc_now_text(void) must_check;
 uint64_t proc_now_ms(void); /* CLOCK_BOOTTIME */

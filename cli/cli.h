@@ -113,7 +113,6 @@ struct table *table_new(const char *const *headings) must_check;
 void table_row(struct table *t, const char *const *cells);
 void table_print(struct table *take_t, FILE *out);
 
-char *text_now(void) must_check; /* RFC 3339; the caller's */
 /* "3 minutes", for "Up 3 minutes"; since an RFC 3339 time. The caller's. */
 char *text_since(const char *time) must_check;
 char *text_bytes(int64_t bytes) must_check;

@@ -118,15 +118,3 @@ struct err *list_format_parse(const char *text, enum list_format *ret)
 		return err_new(EINVAL, "--format: '%s' is not table or json", text);
 	return NULL;
 }
-
-char *text_now(void)
-{
-	struct timespec t;
-	struct tm tm;
-	char text[32];
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	gmtime_r(&t.tv_sec, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	return mem_printf("%s.%09ldZ", text, t.tv_nsec);
-}

@@ -13,6 +13,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/proc.h"
 #include "base/str.h"
 #include "cli/cli.h"
 
@@ -101,7 +102,7 @@ static void show_output(void *ctx, const char *service, enum pod_stream stream, 
 	const struct compose_service *v = compose_find(s->project, service);
 	size_t index = v ? (size_t)(v - s->project->services) : 0;
 	auto_free char *name = mem_printf("%s-1", service);
-	auto_free char *now = s->v->timestamps ? text_now() : NULL;
+	auto_free char *now = s->v->timestamps ? proc_now_text() : NULL;
 
 	if (!is_shown(s, v))
 		return;

@@ -152,7 +152,7 @@ static void on_news_event(void *arg)
 	c->started_ms = proc_now_ms();
 	err_ignore(proc_start_time(c->process.pid, &c->start_time));
 	free(c->started);
-	c->started = state_now();
+	c->started = proc_now_text();
 	pod_event(p, c, "start", "Started");
 	health_start(c);
 	hooks_post_start(c);
@@ -365,7 +365,7 @@ static void on_exit_event(void *arg)
 	drain_output(c);
 	forget_process(c);
 	free(c->finished);
-	c->finished = state_now();
+	c->finished = proc_now_text();
 	c->state = CONTAINER_EXITED;
 	c->paused = false;
 	pod_event(c->pod, c, "die", "Exited (%d)%s", c->exit_code, c->oom ? ", out of memory" : "");

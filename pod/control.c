@@ -153,7 +153,7 @@ void control_tell(struct pod *p, const struct container *c, const char *action)
 
 	for (struct client *k = p->clients; k; k = next) {
 		auto_json json_t *j = NULL;
-		auto_free char *now = state_now();
+		auto_free char *now = proc_now_text();
 
 		next = k->next;
 		if (!k->listening || !chosen(k, c))

@@ -128,8 +128,6 @@ struct err *resolve_mounts(const struct compose_project *p, const struct compose
 struct err *resolve_ports(struct pod_plan *plan, size_t index) must_check;
 
 /* ---- state.c ---- */
-/* ISO 8601 with milliseconds, UTC; now. */
-char *state_now(void) must_check;
 char *state_path(const struct pod_host *h, const char *name,
 		 const char *file) must_check; /* below run */
 char *state_data(const struct pod_host *h, const char *name,

@@ -117,7 +117,7 @@ static void put_text(FILE *f, const char *s, size_t len)
 static void put_piece(struct log_writer *w, enum pod_stream stream, const char *data, size_t len,
 		      bool newline)
 {
-	auto_free char *time = state_now();
+	auto_free char *time = proc_now_text();
 	char *text = NULL;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);

@@ -11,25 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "pod/internal.h"
-
-char *state_now(void)
-{
-	struct timespec t;
-	struct tm tm;
-	char text[32];
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	gmtime_r(&t.tv_sec, &tm);
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
-	return mem_printf("%s.%09ldZ", text, t.tv_nsec);
-}
 
 char *state_path(const struct pod_host *h, const char *name, const char *file)
 {
