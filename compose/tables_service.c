@@ -30,7 +30,7 @@ static const struct attr bind_attrs[] = {
 static const struct attr mount_volume_attrs[] = {
 	ROW(M, nocopy,  flag, REPLACE, FULL, "do not fill the new volume from the image"),
 	ROW(M, subpath, str,  REPLACE, FULL, "mount only this directory of the volume"),
-	ROW(M, labels,  labels,  BY_KEY,  FULL, "of an anonymous volume"),
+	ROW(M, labels,  labels,  BY_KEY,  IGNORED, "anonymous volumes have no labels of their own"),
 	{ 0 },
 };
 static const struct attr tmpfs_attrs[] = {
@@ -313,7 +313,7 @@ static const struct attr extends_attrs[] = {
 };
 static const struct attr logging_attrs[] = {
 	ROW(compose_logging, driver,  str,  REPLACE, PARTIAL, "json-file, local and none; others are read as json-file, with a warning"),
-	ROW(compose_logging, options, opts, BY_KEY,  PARTIAL, "max-size and max-file"),
+	ROW(compose_logging, options, opts, BY_KEY,  IGNORED, "output is kept in three files of 10 MB each"),
 	{ 0 },
 };
 static const struct attr provider_attrs[] = {
@@ -333,7 +333,7 @@ static const struct attr credential_attrs[] = {
 
 #define S compose_service
 const struct attr service_attrs[] = {
-	ROW(S, annotations,        labels,      BY_KEY,  FULL,    "kept with the container"),
+	ROW(S, annotations,        labels,      BY_KEY,  IGNORED, "nobody here reads annotations; use labels"),
 	NAMED("attach", S, no_attach, off,   REPLACE, FULL,    "whether 'up' shows its output"),
 	PART(S, blkio_config,      table,             REFUSED, blkio_attrs, NO_BLKIO),
 	PART(S, build,             build,             IGNORED, build_attrs, "slipway does not build: image must name what another tool has built and pushed"),
@@ -402,8 +402,8 @@ const struct attr service_attrs[] = {
 	ROW(S, privileged,         flag,     REPLACE, REFUSED, "name the capabilities you need with cap_add"),
 	ROW(S, profiles,           list,     UNIQUE,  FULL,    "start only when one of these profiles is on"),
 	PART(S, provider,          provider,            REFUSED, provider_attrs, "there is no engine that could ask a provider"),
-	ROW(S, pull_policy,        policy,   REPLACE, FULL,    "always, never, missing, daily, weekly or every_12h"),
-	ROW(S, pull_refresh_after, str,      REPLACE, FULL,    "with pull_policy refresh"),
+	ROW(S, pull_policy,        policy,   REPLACE, PARTIAL, "always, never or missing; others are refused"),
+	ROW(S, pull_refresh_after, str,      REPLACE, IGNORED, "there is no pull policy refresh"),
 	ROW(S, read_only,          flag,     REPLACE, FULL,    "mount the root file system read-only"),
 	ROW(S, restart,            str,      REPLACE, FULL,    "no, always, on-failure[:N] or unless-stopped"),
 	ROW(S, runtime,            str,      REPLACE, REFUSED, "slipway is the runtime"),
@@ -411,7 +411,7 @@ const struct attr service_attrs[] = {
 	LIST(S, secrets,           files,    UNIQUE,  FULL,    compose_file_ref, file_ref_attrs, "files of the top-level secrets"),
 	ROW(S, security_opt,       distinct, APPEND,  FULL,    "no-new-privileges, seccomp=unconfined or seccomp=FILE, systempaths=unconfined"),
 	ROW(S, shm_size,           size,     REPLACE, FULL,    "size of /dev/shm; 64m"),
-	ROW(S, stdin_open,         flag,     REPLACE, FULL,    "keep standard input open"),
+	ROW(S, stdin_open,         flag,     REPLACE, IGNORED, "the standard input of a service is empty: attach is not offered yet"),
 	ROW(S, stop_grace_period,  time,     REPLACE, FULL,    "time between the stop signal and SIGKILL; 10s"),
 	ROW(S, stop_signal,        str,      REPLACE, FULL,    "signal that asks the service to end; SIGTERM"),
 	ROW(S, storage_opt,        opts,     BY_KEY,  IGNORED, "root file systems have no size limit"),

@@ -172,6 +172,29 @@ void control_tell(struct pod *p, const struct container *c, const char *action)
 	}
 }
 
+/* Who depends on one that is restarted, and asks for it, is restarted, too. */
+static void add_dependants(const struct pod *p, struct client *c)
+{
+	bool more = c->services != NULL;
+
+	while (more) {
+		more = false;
+		for (size_t i = 0; i < p->plan->n_containers; i++) {
+			const struct compose_service *s = p->plan->containers[i].service;
+
+			for (size_t k = 0; k < s->depends_on.n; k++) {
+				const struct compose_depend *d = &s->depends_on.items[k];
+
+				if (!d->restart || !strv_has(c->services, d->service) ||
+				    strv_has(c->services, s->name))
+					continue;
+				strv_add(&c->services, mem_strdup(s->name));
+				more = true;
+			}
+		}
+	}
+}
+
 static struct err *obey(struct client *c, const char *text, size_t len)
 {
 	auto_json json_t *j = NULL;
@@ -193,6 +216,7 @@ static struct err *obey(struct client *c, const char *text, size_t len)
 		return start_services(p, c);
 	if (strcmp(what, "restart") == 0) {
 		c->restart = true;
+		add_dependants(p, c);
 		return stop_services(p, c, argument);
 	}
 	if (strcmp(what, "pause") == 0 || strcmp(what, "unpause") == 0)

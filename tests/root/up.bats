@@ -176,6 +176,22 @@ began() { slipway ps -a --format json | jq -r "select(.Service == \"$1\") | .Nam
 	assert_success
 }
 
+@test "who depends on what is restarted is restarted, when it asks for it" {
+	compose <<-END
+		services:
+		  db: {image: $registry/busybox, command: sleep 100, init: true}
+		  web: {image: $registry/busybox, command: sleep 100, init: true, depends_on: {db: {condition: service_started, restart: true}}}
+		  far: {image: $registry/busybox, command: sleep 100, init: true, depends_on: [db]}
+	END
+	slipway up -d
+	local web far
+	web=$(began web) far=$(began far)
+	slipway restart db
+	wait_for 5 eval '[ "$(began web)" != "$web" ]'
+	[ "$(began far)" = "$far" ]
+	slipway down
+}
+
 # ---- hooks ----
 
 @test "post_start runs in the container, and dependants wait for it" {
