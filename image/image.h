@@ -107,6 +107,17 @@ struct image_pull {
 };
 /* Runs slipway-fetch and waits for it; it writes progress and errors to standard error. */
 struct err *image_pull(const struct image_store *s, const struct image_pull *p) must_check;
+/*
+ * The same for an event loop: the descriptor (borrowed) can be read when it has
+ * ended; then image_pull_finish() tells how. image_pull_cancel() ends it before;
+ * what was loaded so far is kept for the next time.
+ */
+struct image_fetch;
+struct err *image_pull_start(const struct image_store *s, const struct image_pull *p,
+			     struct image_fetch **ret) must_check;
+int image_pull_fd(const struct image_fetch *f);
+struct err *image_pull_finish(struct image_fetch *take_f) must_check;
+void image_pull_cancel(struct image_fetch *take_f);
 /* The digests that the registries have for @references now, in their order; the caller's. */
 struct err *image_resolve(const struct image_store *s, char *const *references,
 			  char ***ret) must_check;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,14 +70,16 @@ static struct err *start(const char *program, char **argv, int out, pid_t *ret, 
 	return rc ? err_errno("run %s", program) : NULL;
 }
 
-static struct err *run(const char *program, char **argv, int out)
+struct image_fetch {
+	pid_t pid;
+	int error;
+};
+
+/* How it ended, and what it said. */
+static struct err *finish(const char *program, pid_t pid, int error)
 {
-	auto_fd int error = -1;
 	auto_free char *text = NULL;
 	int status = 0;
-	pid_t pid;
-
-	TRY(start(program, argv, out, &pid, &error));
 	struct err *e = fd_read_all(error, ERROR_MAX, &text, NULL);
 
 	while (waitpid(pid, &status, 0) < 0)
@@ -91,11 +94,19 @@ static struct err *run(const char *program, char **argv, int out)
 	return *text ? err_parse(text) : err_new(EIO, "slipway-fetch failed");
 }
 
-struct err *image_pull(const struct image_store *s, const struct image_pull *p)
+static struct err *run(const char *program, char **argv, int out)
+{
+	auto_fd int error = -1;
+	pid_t pid;
+
+	TRY(start(program, argv, out, &pid, &error));
+	return finish(program, pid, error);
+}
+
+static char **pull_arguments(const struct image_store *s, const struct image_pull *p)
 {
 	static const char *const progress[] = { "auto", "plain", "quiet" };
-	auto_free char *program = find_fetch();
-	auto_strv char **argv = NULL;
+	char **argv = NULL;
 
 	strv_add(&argv, mem_strdup("slipway-fetch"));
 	strv_add(&argv, mem_strdup("pull"));
@@ -109,7 +120,49 @@ struct err *image_pull(const struct image_store *s, const struct image_pull *p)
 	strv_add(&argv, mem_strdup("--"));
 	for (char *const *r = p->references; *r; r++)
 		strv_add(&argv, mem_strdup(*r));
-	return run(program, argv, -1);
+	return argv;
+}
+
+struct err *image_pull(const struct image_store *s, const struct image_pull *p)
+{
+	struct image_fetch *f = NULL;
+
+	TRY(image_pull_start(s, p, &f));
+	return image_pull_finish(f);
+}
+
+struct err *image_pull_start(const struct image_store *s, const struct image_pull *p,
+			     struct image_fetch **ret)
+{
+	auto_free char *program = find_fetch();
+	auto_strv char **argv = pull_arguments(s, p);
+	struct image_fetch f = { 0, -1 };
+
+	TRY(start(program, argv, -1, &f.pid, &f.error));
+	*ret = mem_dup(&f, sizeof(f));
+	return NULL;
+}
+
+int image_pull_fd(const struct image_fetch *f)
+{
+	return f->error;
+}
+
+struct err *image_pull_finish(struct image_fetch *take_f)
+{
+	struct err *e = finish("slipway-fetch", take_f->pid, take_f->error);
+
+	fd_close(&take_f->error);
+	free(take_f);
+	return e;
+}
+
+void image_pull_cancel(struct image_fetch *take_f)
+{
+	if (!take_f)
+		return;
+	(void)kill(take_f->pid, SIGKILL); /* not yet reaped: the number is still its own */
+	err_ignore(image_pull_finish(take_f));
 }
 
 struct err *image_resolve(const struct image_store *s, char *const *references, char ***ret)
