@@ -142,6 +142,10 @@ struct err *load_parse(struct loader *l, const char *path, const char *dir,
 	source->dir = keep_str(l, dir);
 	if (l->scope->parent)
 		source->env = keep_strv(l, strv_dup(l->scope->env));
+	if (l->options->text && path == l->owner->p.files[0]) {
+		len = strlen(l->options->text);
+		return yaml_read(source, l->options->text, len, &ret->items, &ret->n);
+	}
 	TRY(read_text(path, &text, &len));
 	TRY(yaml_read(source, text, len, &ret->items, &ret->n));
 	return NULL;
