@@ -256,7 +256,7 @@ struct pod {
 	int lock;
 	struct container *containers;
 	enum step_state *steps;
-	struct watch *on_pause, *on_int, *on_term, *on_control, *on_hup;
+	struct watch *on_pause, *on_int, *on_term, *on_control, *on_hup, *on_over, *on_end_limit;
 	int control;
 	struct client *clients;
 	struct err *failure; /* the first thing that went wrong */
@@ -264,7 +264,9 @@ struct pod {
 	const struct container *aborted_by;
 	struct watch *on_wait_limit;
 	bool stopping, killing, interrupted, finished;
-	bool dirty; /* state.json is out of date */
+	bool over;			  /* on_end was, or is about to be, called */
+	bool dirty;			  /* state.json is out of date */
+	uint64_t end_asked, end_deadline; /* of pod_end(); 0: not yet, none */
 	unsigned signals;
 	int exit_code;
 };
@@ -272,6 +274,7 @@ struct pod {
 /* Runs every step that has become possible, then tells whether the pod is up, or over. */
 void pod_advance(struct pod *p);
 void pod_fail(struct pod *p, struct err *take_e);
+/* Services are stopped, in order; at end_deadline what is left is killed. */
 void pod_stop(struct pod *p);
 /* Tells who watches @fmt, and who listens to events @action, in docker's words. */
 void pod_event(struct pod *p, const struct container *c, const char *action, const char *fmt, ...)

@@ -17,6 +17,7 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "base/loop.h"
 #include "compose/compose.h"
 #include "image/image.h"
 
@@ -80,6 +81,9 @@ struct pod_run_options {
 	enum pod_abort abort;
 	const char *main;      /* its end is the pod's, whatever abort says; NULL: none */
 	const char *exit_from; /* whose exit code is the result; NULL: see pod_result */
+	/* Of pod_start(): the pod is over, and pod_finish() is to be called. Once, from the loop. */
+	loop_fn *on_end;
+	void *end_arg;
 };
 
 struct pod_result {
@@ -95,6 +99,24 @@ struct pod_result {
  */
 struct err *pod_run(const struct pod_plan *plan, const struct pod_host *h,
 		    const struct pod_run_options *o, struct pod_result *ret) must_check;
+
+/*
+ * The same in steps, in the caller's loop. pod_start() goes as far as it can
+ * without waiting, and returns; @o and what it points to is borrowed until
+ * pod_finish(), which must be called after o.on_end, and may be before: it ends
+ * what is left, waits for the kernel to have it back, and gives the first thing
+ * that went wrong.
+ */
+struct pod;
+struct err *pod_start(const struct pod_plan *plan, const struct pod_host *h,
+		      const struct pod_run_options *o, struct loop *loop,
+		      struct pod **ret) must_check;
+struct err *pod_finish(struct pod *take_p, struct pod_result *ret) must_check;
+/*
+ * Asks the pod to end within @timeout milliseconds of the first time it was asked
+ * (-1: as long as its services may take; 0: at once). Later calls only shorten it.
+ */
+void pod_end(struct pod *p, int64_t timeout);
 
 /* ---- asking and telling running pods ---- */
 

@@ -36,6 +36,8 @@ void pod_event(struct pod *p, const struct container *c, const char *action, con
 	control_tell(p, c, action);
 }
 
+static void pod_over(struct pod *p);
+
 void pod_fail(struct pod *p, struct err *take_e)
 {
 	if (p->failure) {
@@ -45,7 +47,25 @@ void pod_fail(struct pod *p, struct err *take_e)
 		p->failure = take_e;
 	}
 	p->stopping = true;
-	loop_stop(p->loop);
+	pod_over(p);
+}
+
+static void on_over_event(void *arg)
+{
+	struct pod *p = arg;
+
+	watch_free(p->on_over);
+	p->on_over = NULL;
+	p->options->on_end(p->options->end_arg);
+}
+
+/* Told from the loop itself: whoever hears it may free the pod, and nothing of it is on the stack then. */
+static void pod_over(struct pod *p)
+{
+	if (p->over)
+		return;
+	p->over = true;
+	p->on_over = loop_timer(p->loop, 0, on_over_event, p);
 }
 
 /* ---- steps ---- */
@@ -154,13 +174,23 @@ static bool needed(const struct pod *p, size_t index)
 	return false;
 }
 
+/* What is left until the pod must have ended, where there is such a time. */
+static int64_t stop_timeout(const struct pod *p)
+{
+	uint64_t now = proc_now_ms();
+
+	if (!p->end_deadline)
+		return p->options->stop_timeout;
+	return p->end_deadline > now ? (int64_t)(p->end_deadline - now) : 0;
+}
+
 static void stop_some(struct pod *p)
 {
 	for (size_t i = 0; i < p->plan->n_containers; i++)
 		if (p->killing)
 			container_kill(&p->containers[i], SIGKILL);
 		else if (!needed(p, i))
-			container_stop(&p->containers[i], p->options->stop_timeout);
+			container_stop(&p->containers[i], stop_timeout(p));
 }
 
 static bool all_dead(const struct pod *p)
@@ -218,7 +248,7 @@ void pod_advance(struct pod *p)
 {
 	bool all = false;
 
-	if (p->failure || p->finished)
+	if (p->failure || p->finished || p->over)
 		return;
 	if (!p->stopping) {
 		if (!run_steps(p, &all))
@@ -236,7 +266,7 @@ void pod_advance(struct pod *p)
 	if (all_dead(p) && (p->up || p->stopping)) {
 		if (!p->stopping)
 			p->exit_code = first_bad_exit(p);
-		loop_stop(p->loop);
+		pod_over(p);
 	}
 }
 
@@ -281,15 +311,9 @@ static struct err *lock_pod(struct pod *p)
 	return e;
 }
 
-static struct err *open_pod(struct pod *p)
+static void clear_containers(struct pod *p)
 {
-	TRY(lock_pod(p));
-	TRY(cgroupfs_open(&p->cgroups));
-	p->cgroup_path = mem_printf("%s/%s", p->host->cgroup_parent, p->plan->name);
-	TRY(fd_openat(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY, &p->own_pidns));
-	TRY(loop_new(&p->loop));
 	p->containers = mem_alloc(p->plan->n_containers * sizeof(*p->containers));
-	p->steps = mem_alloc(p->plan->n_steps * sizeof(*p->steps));
 	for (size_t i = 0; i < p->plan->n_containers; i++)
 		p->containers[i] = (struct container) { .pod = p,
 							.plan = &p->plan->containers[i],
@@ -300,6 +324,16 @@ static struct err *open_pod(struct pod *p)
 							.process = { 0, -1, -1 },
 							.probe = { 0, -1, -1 },
 							.output = { { .fd = -1 }, { .fd = -1 } } };
+}
+
+static struct err *open_pod(struct pod *p)
+{
+	TRY(lock_pod(p));
+	TRY(cgroupfs_open(&p->cgroups));
+	p->cgroup_path = mem_printf("%s/%s", p->host->cgroup_parent, p->plan->name);
+	TRY(fd_openat(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY, &p->own_pidns));
+	p->steps = mem_alloc(p->plan->n_steps * sizeof(*p->steps));
+	clear_containers(p);
 	if (p->options->quit_signals) {
 		p->on_int = loop_signal(p->loop, SIGINT, on_signal, p);
 		p->on_term = loop_signal(p->loop, SIGTERM, on_signal, p);
@@ -321,7 +355,8 @@ static void close_pod(struct pod *p)
 	watch_free(p->on_term);
 	watch_free(p->on_hup);
 	watch_free(p->on_wait_limit);
-	loop_free(p->loop);
+	watch_free(p->on_end_limit);
+	watch_free(p->on_over);
 	cgroupfs_host_free(p->cgroups);
 	free(p->cgroup_path);
 	free(p->containers);
@@ -329,6 +364,7 @@ static void close_pod(struct pod *p)
 	free(p->ports);
 	fd_cleanup(&p->own_pidns);
 	fd_cleanup(&p->lock);
+	free(p);
 }
 
 /* A pod that never came up leaves nothing, not even a directory. */
@@ -341,42 +377,97 @@ static void forget_pod(const struct pod *p)
 	err_ignore(fd_remove_tree(AT_FDCWD, run));
 }
 
-static void run_loop(struct pod *p)
+struct err *pod_start(const struct pod_plan *plan, const struct pod_host *h,
+		      const struct pod_run_options *o, struct loop *loop, struct pod **ret)
 {
-	pod_advance(p);
-	if (!p->failure && !(all_dead(p) && (p->up || p->stopping))) {
-		struct err *e = loop_run(p->loop);
+	struct pod *p = mem_alloc(sizeof(*p));
 
-		if (e)
-			pod_fail(p, e);
+	*p = (struct pod) { .plan = plan,
+			    .host = h,
+			    .options = o,
+			    .loop = loop,
+			    .lock = -1,
+			    .own_pidns = -1,
+			    .control = -1,
+			    .pause = { 0, -1, -1, -1, -1, -1 } };
+	struct err *e = open_pod(p);
+
+	if (e) {
+		close_pod(p);
+		return e;
 	}
+	pod_advance(p);
+	*ret = p;
+	return NULL;
+}
+
+static void on_end_limit(void *arg)
+{
+	struct pod *p = arg;
+
+	watch_free(p->on_end_limit);
+	p->on_end_limit = NULL;
+	p->killing = true;
+	pod_stop(p);
+}
+
+void pod_end(struct pod *p, int64_t timeout)
+{
+	uint64_t now = proc_now_ms(), deadline;
+
+	if (!p->end_asked)
+		p->end_asked = now;
+	deadline = p->end_asked + (uint64_t)timeout;
+	if (timeout >= 0 && (!p->end_deadline || deadline < p->end_deadline)) {
+		p->end_deadline = deadline;
+		watch_free(p->on_end_limit);
+		p->on_end_limit = NULL;
+		if (deadline > now)
+			p->on_end_limit = loop_timer(p->loop, deadline - now, on_end_limit, p);
+		else
+			p->killing = true;
+	}
+	pod_stop(p);
+}
+
+struct err *pod_finish(struct pod *take_p, struct pod_result *ret)
+{
+	struct pod *p = take_p;
+	struct err *e = steal(&p->failure);
+
+	p->finished = true;
+	steps_undo(p);
+	if (p->up)
+		state_write(p);
+	else
+		forget_pod(p);
+	control_advance(p);
+	*ret = (struct pod_result) { .exit_code = exit_code_of(p), .interrupted = p->interrupted };
+	close_pod(p);
+	return e;
+}
+
+/* ---- in a loop of its own ---- */
+
+static void stop_loop(void *arg)
+{
+	loop_stop(arg);
 }
 
 struct err *pod_run(const struct pod_plan *plan, const struct pod_host *h,
 		    const struct pod_run_options *o, struct pod_result *ret)
 {
-	struct pod p = { .plan = plan,
-			 .host = h,
-			 .options = o,
-			 .lock = -1,
-			 .own_pidns = -1,
-			 .control = -1,
-			 .pause = { 0, -1, -1, -1, -1, -1 } };
-	struct err *e = open_pod(&p);
+	auto_loop struct loop *loop = NULL;
+	struct pod_run_options own = *o;
+	struct pod *p = NULL;
 
-	if (!e) {
-		run_loop(&p);
-		e = steal(&p.failure);
-		p.finished = true;
-		steps_undo(&p);
-		if (p.up)
-			state_write(&p);
-		else
-			forget_pod(&p);
-		control_advance(&p);
-		*ret = (struct pod_result) { .exit_code = exit_code_of(&p),
-					     .interrupted = p.interrupted };
-	}
-	close_pod(&p);
-	return e;
+	TRY(loop_new(&loop));
+	own.on_end = stop_loop;
+	own.end_arg = loop;
+	TRY(pod_start(plan, h, &own, loop, &p));
+	struct err *e = loop_run(loop);
+
+	if (e)
+		pod_fail(p, e);
+	return pod_finish(p, ret);
 }
