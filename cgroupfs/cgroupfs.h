@@ -21,6 +21,19 @@ enum cgroupfs_layout { CGROUPFS_NONE, CGROUPFS_V1, CGROUPFS_V2, CGROUPFS_HYBRID 
 /* What this host has. */
 struct cgroupfs_host;
 struct err *cgroupfs_open(struct cgroupfs_host **ret) must_check;
+/*
+ * The same for one that was put into a group of its own by a cluster's agent:
+ * process @pid (0: the caller) is in .../@id, or in .../@id/leaf of cgroup2, in
+ * some hierarchies. There, paths are relative to that group, which is never
+ * limited or removed; the path "" is the group itself. In the other v1
+ * hierarchies they are below @prefix, and another cgroup2 is not used, so that
+ * whoever removes the agent's groups removes all. ENOENT when @pid is in no such
+ * group.
+ */
+struct err *cgroupfs_open_task(pid_t pid, const char *id, const char *prefix,
+			       struct cgroupfs_host **ret) must_check;
+/* Whether the agent has put us into a group of @controller's, so that its limits are the agent's. */
+bool cgroupfs_in_task(const struct cgroupfs_host *h, const char *controller);
 void cgroupfs_host_free(struct cgroupfs_host *h);
 enum cgroupfs_layout cgroupfs_layout(const struct cgroupfs_host *h);
 const char *cgroupfs_layout_name(enum cgroupfs_layout l);
@@ -48,6 +61,10 @@ struct cgroupfs; /* one group */
  */
 struct err *cgroupfs_create(const struct cgroupfs_host *h, const char *path,
 			    const struct cgroupfs_limits *limits, struct cgroupfs **ret) must_check;
+/* The same for a group that is to be counted to @parent also where no limit of its own asks for that. */
+struct err *cgroupfs_create_in(const struct cgroupfs *parent, const char *path,
+			       const struct cgroupfs_limits *limits,
+			       struct cgroupfs **ret) must_check;
 
 /* A group that is there already, in every hierarchy that has it. cgroupfs_free() forgets it. */
 struct err *cgroupfs_find(const struct cgroupfs_host *h, const char *path,

@@ -60,6 +60,8 @@ static struct err *make_path(const struct hierarchy *h, const char *path, int *r
 	for (char **p = parts; p && *p; p++) {
 		auto_fd int next = -1;
 
+		if (strcmp(*p, ".") == 0)
+			continue;
 		if (h->v2 && *h->controllers)
 			TRY(err_wrap(enable_controllers(h, dir), "above %s", *p));
 		if (mkdirat(dir, *p, 0755) < 0 && errno != EEXIST)
@@ -74,20 +76,44 @@ static struct err *make_path(const struct hierarchy *h, const char *path, int *r
 	return NULL;
 }
 
-struct err *cgroupfs_create(const struct cgroupfs_host *h, const char *path,
-			    const struct cgroupfs_limits *limits, struct cgroupfs **ret)
+char *hierarchy_path(const struct hierarchy *h, const char *path)
+{
+	if (h->prefix)
+		return mem_printf("%s%s%s", h->prefix, *path ? "/" : "", path);
+	return mem_strdup(*path ? path : ".");
+}
+
+static struct err *create(const struct cgroupfs_host *h, const struct cgroupfs *parent,
+			  const char *path, const struct cgroupfs_limits *limits,
+			  struct cgroupfs **ret)
 {
 	auto_cgroupfs struct cgroupfs *g = mem_alloc(sizeof(*g));
 
 	g->host = h;
 	g->path = mem_strdup(path);
 	memset(g->dirs, -1, sizeof(g->dirs));
-	for (size_t i = 0; i < h->n; i++)
-		if (h->h[i].v2 || limits_want(&h->h[i], limits))
-			TRY(err_wrap(make_path(&h->h[i], path, &g->dirs[i]), "cgroup %s", path));
+	for (size_t i = 0; i < h->n; i++) {
+		auto_free char *full = hierarchy_path(&h->h[i], path);
+		bool counted = parent && parent->dirs[i] >= 0 && !h->h[i].task;
+
+		if (h->h[i].v2 || counted || limits_want(&h->h[i], limits))
+			TRY(err_wrap(make_path(&h->h[i], full, &g->dirs[i]), "cgroup %s", full));
+	}
 	TRY(err_wrap(limits_write(g, limits), "cgroup %s", path));
 	*ret = steal(&g);
 	return NULL;
+}
+
+struct err *cgroupfs_create(const struct cgroupfs_host *h, const char *path,
+			    const struct cgroupfs_limits *limits, struct cgroupfs **ret)
+{
+	return create(h, NULL, path, limits, ret);
+}
+
+struct err *cgroupfs_create_in(const struct cgroupfs *parent, const char *path,
+			       const struct cgroupfs_limits *limits, struct cgroupfs **ret)
+{
+	return create(parent->host, parent, path, limits, ret);
 }
 
 struct err *cgroupfs_find(const struct cgroupfs_host *h, const char *path, struct cgroupfs **ret)
@@ -99,7 +125,9 @@ struct err *cgroupfs_find(const struct cgroupfs_host *h, const char *path, struc
 	g->path = mem_strdup(path);
 	memset(g->dirs, -1, sizeof(g->dirs));
 	for (size_t i = 0; i < h->n; i++) {
-		g->dirs[i] = openat(h->h[i].dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		auto_free char *full = hierarchy_path(&h->h[i], path);
+
+		g->dirs[i] = openat(h->h[i].dir, full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		found |= g->dirs[i] >= 0;
 	}
 	if (!found && h->n) {
@@ -270,10 +298,25 @@ static struct err *remove_tree(const struct hierarchy *h, const char *path, uint
 {
 	auto_strv char **below = NULL;
 
-	collect(h->dir, path, &below);
+	auto_free char *full = hierarchy_path(h, path);
+
+	collect(h->dir, full, &below);
 	for (size_t i = strv_len(below); i > 0; i--)
 		TRY(remove_dir(h->dir, below[i - 1], deadline));
-	return remove_dir(h->dir, path, deadline);
+	return remove_dir(h->dir, full, deadline);
+}
+
+/* The agent's group, which is not ours to kill or to remove. */
+static bool is_tasks_own(const struct hierarchy *h, const char *path)
+{
+	return h->task && !*path;
+}
+
+static struct err *remove_group(const struct hierarchy *h, const char *path, uint64_t deadline)
+{
+	auto_free char *full = hierarchy_path(h, path);
+
+	return is_tasks_own(h, path) ? NULL : remove_dir(h->dir, full, deadline);
 }
 
 void cgroupfs_free(struct cgroupfs *g)
@@ -295,8 +338,8 @@ struct err *cgroupfs_destroy(struct cgroupfs *take_g, unsigned ms)
 		return NULL;
 	for (size_t i = 0; i < take_g->host->n; i++)
 		if (take_g->dirs[i] >= 0)
-			errors = err_join(errors, remove_dir(take_g->host->h[i].dir, take_g->path,
-							     deadline));
+			errors = err_join(errors, remove_group(&take_g->host->h[i], take_g->path,
+							       deadline));
 	cgroupfs_free(take_g);
 	return errors;
 }
@@ -312,8 +355,8 @@ struct err *cgroupfs_processes(const struct cgroupfs_host *h, const char *path, 
 	for (size_t i = 0; i < h->n; i++) {
 		auto_strv char **groups = NULL;
 
-		strv_add(&groups, mem_strdup(path));
-		collect(h->h[i].dir, path, &groups);
+		strv_add(&groups, hierarchy_path(&h->h[i], path));
+		collect(h->h[i].dir, groups[0], &groups);
 		for (char **g = groups; *g; g++) {
 			auto_free char *file = mem_printf("%s/cgroup.procs", *g);
 			auto_free char *text = NULL;
@@ -335,6 +378,9 @@ static void kill_each(const struct cgroupfs_host *h, const char *path)
 	auto_free pid_t *pids = NULL;
 	size_t n = 0;
 
+	for (size_t i = 0; i < h->n; i++)
+		if (is_tasks_own(&h->h[i], path))
+			return;
 	err_ignore(cgroupfs_processes(h, path, &pids, &n));
 	for (size_t i = 0; i < n; i++) {
 		auto_fd int pidfd = -1;
@@ -351,21 +397,27 @@ struct err *cgroupfs_remove(const struct cgroupfs_host *h, const char *path, boo
 	struct err *errors = NULL;
 
 	if (kill) {
-		auto_free char *knob = mem_printf("%s/cgroup.kill", path);
+		for (size_t i = 0; i < h->n; i++) {
+			auto_free char *full = hierarchy_path(&h->h[i], path);
+			auto_free char *knob = mem_printf("%s/cgroup.kill", full);
 
-		for (size_t i = 0; i < h->n; i++)
-			if (h->h[i].v2)
+			if (h->h[i].v2 && !is_tasks_own(&h->h[i], path))
 				err_ignore(fd_write_knob(h->h[i].dir, knob, "1"));
+		}
 		kill_each(h, path);
 	}
 	for (size_t i = 0; i < h->n; i++)
-		errors = err_join(errors, remove_tree(&h->h[i], path, deadline));
+		if (!is_tasks_own(&h->h[i], path))
+			errors = err_join(errors, remove_tree(&h->h[i], path, deadline));
 	return errors;
 }
 
 struct err *cgroupfs_list(const struct cgroupfs_host *h, const char *path, char ***ret)
 {
-	for (size_t i = 0; i < h->n; i++)
-		collect(h->h[i].dir, path, ret);
+	for (size_t i = 0; i < h->n; i++) {
+		auto_free char *full = hierarchy_path(&h->h[i], path);
+
+		collect(h->h[i].dir, full, ret);
+	}
 	return NULL;
 }

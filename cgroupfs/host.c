@@ -134,12 +134,94 @@ struct err *cgroupfs_open(struct cgroupfs_host **ret)
 	return NULL;
 }
 
+/* ---- inside a cluster's task ---- */
+
+/* Where proc(5) cgroup says that the process is in @h: "4:memory:/mesos/1", "0::/mesos/1/leaf"; or NULL. */
+static const char *place_in(const struct hierarchy *h, char *const *lines)
+{
+	for (; lines && *lines; lines++) {
+		const char *names = strchr(*lines, ':'),
+			   *path = names ? strchr(names + 1, ':') : NULL;
+		size_t len;
+
+		if (!path)
+			continue;
+		len = (size_t)(path - ++names);
+		if (h->v2 ? len == 0
+			  : len == strlen(h->controllers) &&
+				    strncmp(names, h->controllers, len) == 0)
+			return path + 1;
+	}
+	return NULL;
+}
+
+/* The directory of the group ".../@id", when @place is it or, in cgroup2, its leaf. */
+static int open_task(const struct hierarchy *h, const char *place, const char *id)
+{
+	auto_free char *path = mem_printf(".%s", place ? place : "/");
+	char *last = strrchr(path, '/');
+
+	if (h->v2 && strcmp(last, "/leaf") == 0) {
+		*last = '\0';
+		last = strrchr(path, '/');
+	}
+	if (!last || strcmp(last + 1, id) != 0)
+		return -1;
+	int dir = openat(h->dir, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	/* a container with a root of its own has the group itself mounted there */
+	return dir >= 0 ? dir : openat(h->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+struct err *cgroupfs_open_task(pid_t pid, const char *id, const char *prefix,
+			       struct cgroupfs_host **ret)
+{
+	auto_cgroupfs_host struct cgroupfs_host *h = NULL;
+	auto_free char *path =
+		pid ? mem_printf("/proc/%d/cgroup", pid) : mem_strdup("/proc/self/cgroup");
+	auto_free char *text = NULL;
+	size_t n = 0, tasks = 0;
+
+	TRY(cgroupfs_open(&h));
+	TRY(fd_read_file(AT_FDCWD, path, MOUNTINFO_MAX, &text));
+	auto_strv char **lines = str_split(text, "\n");
+
+	for (size_t i = 0; i < h->n; i++) {
+		struct hierarchy one = h->h[i];
+		int dir = open_task(&one, place_in(&one, lines), id);
+
+		if (dir >= 0 || one.v2)
+			close(one.dir);
+		if (dir < 0 && one.v2)
+			continue;
+		one.task = dir >= 0;
+		one.dir = one.task ? dir : one.dir;
+		one.prefix = one.task ? NULL : mem_strdup(prefix);
+		tasks += one.task;
+		h->h[n++] = one;
+	}
+	h->n = n;
+	if (tasks == 0)
+		return err_new(ENOENT, "process %d is in no control group named %s", pid, id);
+	*ret = steal(&h);
+	return NULL;
+}
+
+bool cgroupfs_in_task(const struct cgroupfs_host *h, const char *controller)
+{
+	const struct hierarchy *one = host_find(h, controller);
+
+	return one && one->task;
+}
+
 void cgroupfs_host_free(struct cgroupfs_host *h)
 {
 	if (!h)
 		return;
-	for (size_t i = 0; i < h->n; i++)
+	for (size_t i = 0; i < h->n; i++) {
 		close(h->h[i].dir);
+		free(h->h[i].prefix);
+	}
 	free(h);
 }
 

@@ -12,7 +12,12 @@ struct hierarchy {
 	char controllers
 		[96]; /* "memory" or "cpu,cpuacct"; of cgroup2: what cgroup.controllers lists */
 	int dir;
+	bool task;    /* dir is a group that somebody made for us: never made, limited or removed */
+	char *prefix; /* groups are below it; NULL: below dir */
 };
+
+/* @path as it is from h->dir; the caller's. */
+char *hierarchy_path(const struct hierarchy *h, const char *path) must_check;
 
 struct cgroupfs_host {
 	enum cgroupfs_layout layout;

@@ -107,7 +107,7 @@ static struct err *write_one(const struct cgroupfs *g, size_t i,
 	}
 	const char *file = h->v2 ? knobs[i].v2_file : knobs[i].v1_file;
 
-	if (!file)
+	if (!file || (h->task && !*g->path)) /* of the task itself: the agent's to set */
 		return NULL;
 	auto_free char *text = knobs[i].format(limits, value, h->v2);
 	struct err *e = fd_write_knob(g->dirs[h - g->host->h], file, text);
@@ -132,6 +132,8 @@ static struct err *write_cpuset(const struct cgroupfs *g, const char *cpus)
 			 g->path);
 		return NULL;
 	}
+	if (h->task && !*g->path)
+		return NULL;
 	return fd_write_knob(g->dirs[h - g->host->h], "cpuset.cpus", cpus);
 }
 

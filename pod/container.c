@@ -161,12 +161,12 @@ static void on_news_event(void *arg)
 
 static struct err *make_group(struct pod *p, struct container *c)
 {
-	auto_free char *path = mem_printf("%s/%s", p->cgroup_path, c->plan->service->name);
+	auto_free char *path = pod_group(p, c->plan->service->name);
 
 	/* a group that was killed by cgroup.kill takes in nobody again: always a new one */
 	if (c->group)
 		TRY(cgroupfs_destroy(steal(&c->group), CGROUP_WAIT));
-	return cgroupfs_create(p->cgroups, path, &c->plan->limits, &c->group);
+	return cgroupfs_create_in(p->group, path, &c->plan->limits, &c->group);
 }
 
 static struct err *open_pipes(struct container *c, int *ends)

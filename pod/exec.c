@@ -361,7 +361,7 @@ struct err *pod_exec(const struct pod_host *h, const char *name, const struct po
 
 	TRY(pod_state_read(h, name, &state));
 	TRY(exec_open_process(state, e->service, &v, &pidfd));
-	TRY(cgroupfs_open(&cgroups));
+	TRY(state_cgroups(v, &cgroups));
 	TRY(loop_new(&s.loop));
 	(void)signal(SIGPIPE, SIG_IGN);
 	struct err *error = describe(h, v, e, &own, &p);

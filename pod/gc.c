@@ -39,6 +39,14 @@ static struct err *empty_trash(const struct pod_host *h)
 	return fd_remove_tree(AT_FDCWD, path);
 }
 
+static bool is_transient(const char *state)
+{
+	auto_json json_t *j = NULL;
+	auto_err struct err *e = json_read_file(AT_FDCWD, state, STATE_MAX, &j);
+
+	return !e && json_is_true(json_at(j, "transient"));
+}
+
 /* A dead pod's groups and upper directories; its state stays and says that it died. */
 static struct err *collect_dead(const struct pod_host *h, const struct cgroupfs_host *cgroups,
 				const char *name)
@@ -51,7 +59,7 @@ static struct err *collect_dead(const struct pod_host *h, const struct cgroupfs_
 
 	TRY(cgroupfs_remove(cgroups, group, true, CGROUP_WAIT));
 	TRY(fd_remove_tree(AT_FDCWD, rootfs));
-	if (access(path, F_OK) == 0)
+	if (access(path, F_OK) == 0 && !is_transient(path))
 		return NULL;
 	/* it never came up: no trace of it is of use */
 	TRY(fd_remove_tree(AT_FDCWD, data));
@@ -66,7 +74,7 @@ static bool needs_collecting(const struct pod_host *h, const struct cgroupfs_hos
 	auto_free char *group = mem_printf("%s/%s", h->cgroup_parent, name);
 	auto_strv char **below = NULL;
 
-	if (access(rootfs, F_OK) == 0 || access(path, F_OK) < 0)
+	if (access(rootfs, F_OK) == 0 || access(path, F_OK) < 0 || is_transient(path))
 		return true;
 	err_ignore(cgroupfs_list(cgroups, group, &below));
 	return below != NULL;

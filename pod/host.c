@@ -48,6 +48,7 @@ void pod_host_free(struct pod_host *h)
 	free(h->root);
 	free(h->run);
 	free(h->cgroup_parent);
+	free(h->cgroup_task);
 	fd_cleanup(&h->run_dir);
 	free(h);
 }

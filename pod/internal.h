@@ -135,6 +135,9 @@ char *state_data(const struct pod_host *h, const char *name,
 /* The lock says whether the pod lives: whoever of supervisor and pause is left holds it. */
 bool state_alive(const struct pod_host *h, const char *name);
 
+/* Where the groups of the service's pod are. */
+struct err *state_cgroups(const struct pod_service_state *s, struct cgroupfs_host **ret) must_check;
+
 /* ---- pause.c ---- */
 struct pause {
 	pid_t pid;
@@ -248,7 +251,7 @@ struct pod {
 	struct loop *loop;
 	struct cgroupfs_host *cgroups;
 	struct cgroupfs *group, *pause_group;
-	char *cgroup_path;
+	char *cgroup_path; /* "" when it is the agent's */
 	struct netns *net;
 	struct netns_port *ports;
 	struct pause pause;
@@ -279,6 +282,9 @@ void pod_stop(struct pod *p);
 /* Tells who watches @fmt, and who listens to events @action, in docker's words. */
 void pod_event(struct pod *p, const struct container *c, const char *action, const char *fmt, ...)
 	printf_like(4, 5);
+
+/* The group of a service, "slipway-pause" or another part of the pod; the caller's. */
+char *pod_group(const struct pod *p, const char *part) must_check;
 
 /* steps.c */
 struct err *step_do(struct pod *p, const struct pod_step *s, bool *ret_done) must_check;

@@ -26,6 +26,7 @@ struct pod_host {
 	char *root; /* images, volumes, logs, upper directories: SLIPWAY_ROOT or /var/lib/slipway */
 	char *run;  /* state, gone at reboot: SLIPWAY_RUN or /run/slipway */
 	char *cgroup_parent; /* SLIPWAY_CGROUP_PARENT or "slipway" */
+	char *cgroup_task; /* last part of the group that a cluster's agent made for us, or NULL */
 	int run_dir;
 };
 /* Makes the directories, mode 0700. */
@@ -72,6 +73,13 @@ struct pod_watcher {
 /* When one container's end is the pod's. */
 enum pod_abort { POD_ABORT_NEVER, POD_ABORT_ON_EXIT, POD_ABORT_ON_FAILURE };
 
+/* Of the pod as a whole; 0: none. */
+struct pod_limits {
+	int64_t memory_max; /* bytes */
+	int64_t cpu_shares; /* 1024 for each processor */
+	int64_t cpu_quota;  /* microseconds of processor time in each 100 ms */
+};
+
 struct pod_run_options {
 	struct pod_watcher watcher;
 	bool wait;	      /* on_up when healthy, not when started */
@@ -79,8 +87,10 @@ struct pod_run_options {
 	int64_t stop_timeout; /* milliseconds for every service; -1: its own */
 	int64_t wait_timeout; /* milliseconds until the pod must be up; -1: no limit */
 	enum pod_abort abort;
-	const char *main;      /* its end is the pod's, whatever abort says; NULL: none */
-	const char *exit_from; /* whose exit code is the result; NULL: see pod_result */
+	const char *main;	  /* its end is the pod's, whatever abort says; NULL: none */
+	const char *exit_from;	  /* whose exit code is the result; NULL: see pod_result */
+	struct pod_limits limits; /* where a cluster's agent has set them already, its own hold */
+	bool transient; /* nothing of it stays once it has ended, however it ended: no state, no logs */
 	/* Of pod_start(): the pod is over, and pod_finish() is to be called. Once, from the loop. */
 	loop_fn *on_end;
 	void *end_arg;

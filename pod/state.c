@@ -109,11 +109,14 @@ static json_t *container_json(const struct pod *p, size_t index)
 	json_put_strv(j, "labels", c->plan->labels);
 	json_put_strv(j, "layers", c->plan->image->layers);
 	json_object_set_new(j, "process", process_json(c->plan));
-	auto_free char *group = mem_printf("%s/%s", p->cgroup_path, c->plan->service->name);
+	auto_free char *group = pod_group(p, c->plan->service->name);
 
 	json_put_int(j, "memory_limit", c->plan->limits.memory_max);
-
 	json_put_str(j, "cgroup", group);
+	if (p->host->cgroup_task) {
+		json_put_str(j, "cgroup_task", p->host->cgroup_task);
+		json_put_int(j, "supervisor", getpid());
+	}
 	return j;
 }
 
@@ -130,6 +133,7 @@ void state_write(struct pod *p)
 	json_put_int(j, "supervisor", getpid());
 	json_put_int(j, "pause", p->pause.pid);
 	json_put_str(j, "cgroup", p->cgroup_path);
+	json_put_bool(j, "transient", p->options->transient);
 	if (p->net)
 		json_put_str(j, "link", netns_link(p->net));
 	for (size_t i = 0; i < p->plan->n_containers; i++)
@@ -268,6 +272,16 @@ bool pod_changed(const struct pod_plan *plan, const struct pod_state *s)
 			return true;
 	}
 	return plan->n_containers != s->n_services;
+}
+
+struct err *state_cgroups(const struct pod_service_state *s, struct cgroupfs_host **ret)
+{
+	const char *task = json_string_value(json_at(s->json, "cgroup_task"));
+	int64_t supervisor = json_integer_value(json_at(s->json, "supervisor"));
+
+	if (!task)
+		return cgroupfs_open(ret);
+	return cgroupfs_open_task((pid_t)supervisor, task, "", ret);
 }
 
 static int by_name(const void *a, const void *b)

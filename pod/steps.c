@@ -49,11 +49,15 @@ static struct err *do_publish(struct pod *p, const struct pod_step *s, bool *ret
 static struct err *do_cgroup(struct pod *p, const struct pod_step *s, bool *ret_done)
 {
 	static const struct cgroupfs_limits none;
-	auto_free char *pause = mem_printf("%s/slipway-pause", p->cgroup_path);
+	const struct pod_limits *l = &p->options->limits;
+	const struct cgroupfs_limits limits = { .memory_max = l->memory_max,
+						.cpu_shares = l->cpu_shares,
+						.cpu_quota = l->cpu_quota };
+	auto_free char *pause = pod_group(p, "slipway-pause");
 
 	(void)s;
 	*ret_done = true;
-	TRY(cgroupfs_create(p->cgroups, p->cgroup_path, &none, &p->group));
+	TRY(cgroupfs_create(p->cgroups, p->cgroup_path, &limits, &p->group));
 	return cgroupfs_create(p->cgroups, pause, &none, &p->pause_group);
 }
 
@@ -208,6 +212,20 @@ static void reap_containers(struct pod *p)
 	}
 }
 
+static void remove_groups(const struct pod *p)
+{
+	auto_free char *pause = pod_group(p, "slipway-pause");
+
+	for (size_t i = 0; i < p->plan->n_containers && !*p->cgroup_path; i++) {
+		auto_free char *path = pod_group(p, p->plan->containers[i].service->name);
+
+		err_ignore(cgroupfs_remove(p->cgroups, path, false, CGROUP_WAIT));
+	}
+	if (!*p->cgroup_path)
+		err_ignore(cgroupfs_remove(p->cgroups, pause, false, CGROUP_WAIT));
+	err_ignore(cgroupfs_remove(p->cgroups, p->cgroup_path, false, CGROUP_WAIT));
+}
+
 void steps_undo(struct pod *p)
 {
 	reap_containers(p);
@@ -220,7 +238,7 @@ void steps_undo(struct pod *p)
 		cgroupfs_free(steal(&p->containers[i].group));
 	cgroupfs_free(steal(&p->pause_group));
 	if (p->group)
-		err_ignore(cgroupfs_remove(p->cgroups, p->cgroup_path, false, CGROUP_WAIT));
+		remove_groups(p);
 	cgroupfs_free(steal(&p->group));
 	put_aside(p);
 }

@@ -326,11 +326,33 @@ static void clear_containers(struct pod *p)
 							.output = { { .fd = -1 }, { .fd = -1 } } };
 }
 
+/*
+ * In a cluster's task all groups are direct children of the task's own: an agent
+ * that comes back looks at every group below it, and takes deeper ones for
+ * containers that it has lost.
+ */
+static struct err *open_groups(struct pod *p)
+{
+	const char *task = p->host->cgroup_task;
+
+	p->cgroup_path = mem_printf("%s/%s", p->host->cgroup_parent, p->plan->name);
+	if (!task)
+		return cgroupfs_open(&p->cgroups);
+	TRY(cgroupfs_open_task(0, task, p->cgroup_path, &p->cgroups));
+	*p->cgroup_path = '\0';
+	return NULL;
+}
+
+char *pod_group(const struct pod *p, const char *part)
+{
+	return *p->cgroup_path ? mem_printf("%s/%s", p->cgroup_path, part)
+			       : mem_printf("slipway.%s", part);
+}
+
 static struct err *open_pod(struct pod *p)
 {
 	TRY(lock_pod(p));
-	TRY(cgroupfs_open(&p->cgroups));
-	p->cgroup_path = mem_printf("%s/%s", p->host->cgroup_parent, p->plan->name);
+	TRY(open_groups(p));
 	TRY(fd_openat(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY, &p->own_pidns));
 	p->steps = mem_alloc(p->plan->n_steps * sizeof(*p->steps));
 	clear_containers(p);
@@ -437,7 +459,7 @@ struct err *pod_finish(struct pod *take_p, struct pod_result *ret)
 
 	p->finished = true;
 	steps_undo(p);
-	if (p->up)
+	if (p->up && !p->options->transient)
 		state_write(p);
 	else
 		forget_pod(p);

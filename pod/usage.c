@@ -12,7 +12,7 @@ struct err *pod_usage(const struct pod_service_state *s, struct pod_usage *ret)
 	struct cgroupfs *group = NULL;
 	struct cgroupfs_stats stats = { 0 };
 
-	TRY(cgroupfs_open(&host));
+	TRY(state_cgroups(s, &host));
 	TRY(cgroupfs_find(host, s->cgroup, &group));
 	struct err *e = cgroupfs_read_stats(group, &stats);
 
@@ -38,6 +38,6 @@ struct err *pod_processes(const struct pod_service_state *s, pid_t **ret, size_t
 {
 	auto_cgroupfs_host struct cgroupfs_host *host = NULL;
 
-	TRY(cgroupfs_open(&host));
+	TRY(state_cgroups(s, &host));
 	return cgroupfs_processes(host, s->cgroup, ret, ret_n);
 }

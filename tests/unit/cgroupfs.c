@@ -807,3 +807,52 @@ TEST(a_group_that_is_there_is_taken_as_it_is)
 	CHECK_STR(err_text(e), "success");
 	remove_all(h);
 }
+
+/* ---- in a group that a cluster's agent made ---- */
+
+TEST(groups_of_a_task_are_below_the_agents_and_leave_with_it)
+{
+	auto_cgroupfs_host struct cgroupfs_host *h = need_host();
+	struct cgroupfs_limits limits = { .memory_max = 64 << 20 }, ours = { .pids_max = 50 };
+	auto_cgroupfs_host struct cgroupfs_host *task = NULL;
+	struct cgroupfs *agents = make(h, "task-1", &limits), *web = NULL, *pod = NULL;
+	pid_t pid = sleeper(agents);
+	auto_free char *prefix = path_of("elsewhere"), *made = path_of("task-1/slipway.web");
+	auto_free char *pids = path_of("elsewhere/slipway.web"), *own = path_of("task-1");
+	auto_err struct err *e = cgroupfs_open_task(pid, "task-1", prefix, &task);
+
+	CHECK_STR(err_text(e), "success");
+	CHECK(cgroupfs_in_task(task, "memory"));
+	limits.memory_max = 32 << 20;
+	limits.pids_max = 50;
+	e = cgroupfs_create(task, "slipway.web", &limits, &web);
+	CHECK_STR(err_text(e), "success");
+	const struct hierarchy *memory = host_find(h, "memory"), *other = host_find(h, "pids");
+
+	CHECK(faccessat(memory->dir, made, F_OK, 0) == 0);
+	if (other != memory && !cgroupfs_in_task(task, "pids"))
+		CHECK(faccessat(other->dir, pids, F_OK, 0) == 0);
+	check_why("the task's own limit is the agent's, also when the pod has one");
+	e = cgroupfs_create(task, "", &ours, &pod);
+	CHECK_STR(err_text(e), "success");
+	check_why("and is not removed");
+	cgroupfs_free(pod);
+	cgroupfs_free(web);
+	e = cgroupfs_remove(task, "slipway.web", true, WAIT_MS);
+	CHECK_STR(err_text(e), "success");
+	e = cgroupfs_remove(task, "", true, WAIT_MS);
+	CHECK_STR(err_text(e), "success");
+	CHECK(faccessat(memory->dir, made, F_OK, 0) < 0 &&
+	      faccessat(memory->dir, own, F_OK, 0) == 0);
+	CHECK(faccessat(other->dir, pids, F_OK, 0) < 0);
+	check_why("nor are its processes killed");
+	CHECK(waitpid(pid, NULL, WNOHANG) == 0);
+	check_why("who is in no such group is told so");
+	auto_cgroupfs_host struct cgroupfs_host *none = NULL;
+	auto_err struct err *not = cgroupfs_open_task(pid, "task-2", prefix, &none);
+
+	CHECK_INT(err_code(not ), ENOENT);
+	CHECK(kill(pid, SIGKILL) == 0 && waitpid(pid, NULL, 0) == pid);
+	cgroupfs_free(agents);
+	remove_all(h);
+}
