@@ -154,6 +154,7 @@ static void on_news_event(void *arg)
 	free(c->started);
 	c->started = proc_now_text();
 	pod_event(p, c, "start", "Started");
+	pod_tell(p, c, POD_STARTED);
 	health_start(c);
 	hooks_post_start(c);
 	pod_advance(p);
@@ -356,6 +357,7 @@ static void on_exit_event(void *arg)
 	if (!e && !done)
 		return;
 	c->exit_code = e ? 255 : proc_exit_code(how);
+	c->signal = how.signaled ? how.code : 0;
 	err_ignore(cgroupfs_read_stats(c->group, &stats));
 	c->oom = stats.oom_kills > 0 && how.signaled;
 	while (c->on_news) /* an error on the way to exec stands in the socket */
@@ -371,6 +373,7 @@ static void on_exit_event(void *arg)
 	pod_event(c->pod, c, "die", "Exited (%d)%s", c->exit_code, c->oom ? ", out of memory" : "");
 	if (wants_restart(c))
 		schedule_restart(c);
+	pod_tell(c->pod, c, POD_EXITED);
 	pod_advance(c->pod);
 }
 

@@ -68,14 +68,6 @@ static void answer(struct client *c, struct err *take_e)
 	drop_client(c);
 }
 
-static struct container *find(struct pod *p, const char *service)
-{
-	for (size_t i = 0; i < p->plan->n_containers; i++)
-		if (strcmp(p->plan->containers[i].service->name, service) == 0)
-			return &p->containers[i];
-	return NULL;
-}
-
 static bool chosen(const struct client *c, const struct container *k)
 {
 	return !c->services || strv_has(c->services, k->plan->service->name);
@@ -206,7 +198,7 @@ static struct err *obey(struct client *c, const char *text, size_t len)
 	TRY(json_get_str(j, "argument", &argument));
 	TRY(json_get_strv(j, "services", &c->services));
 	for (char **s = c->services; s && *s; s++)
-		if (!find(p, *s))
+		if (!pod_find(p, *s))
 			return err_new(ENOENT, "no such service: %s", *s);
 	if (strcmp(what, "kill") == 0)
 		return kill_services(p, c, argument);

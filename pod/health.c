@@ -1,13 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pod/health.c - probes: a command run in the container, first at once, then in intervals. */
-#include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
+#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/fd.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "pod/internal.h"
 
@@ -53,16 +48,6 @@ static void schedule(struct container *c, int64_t after)
 		loop_timer(c->pod->loop, (uint64_t)(after > 0 ? after : 0), on_probe_time, c);
 }
 
-static void end_probe(struct container *c)
-{
-	watch_free(c->on_probe_exit);
-	watch_free(c->on_probe_limit);
-	watch_free(c->on_probe_output);
-	c->on_probe_exit = c->on_probe_limit = c->on_probe_output = NULL;
-	fd_close(&c->probe_output);
-	runtime_container_clear(&c->probe);
-}
-
 static void judge(struct container *c, bool ok)
 {
 	enum health_state before = c->health;
@@ -80,79 +65,20 @@ static void judge(struct container *c, bool ok)
 				  (int)strcspn(c->probe_text, "\n"), c->probe_text);
 		else
 			pod_event(c->pod, c, "health_status: healthy", "Healthy");
+		pod_tell(c->pod, c, c->health == HEALTH_HEALTHY ? POD_HEALTHY : POD_UNHEALTHY);
 	}
 	schedule(c, next_probe(c));
 	if (c->health != before)
 		pod_advance(c->pod);
 }
 
-static void on_probe_output(void *arg)
-{
-	struct container *c = arg;
-	char rest[4096];
-	size_t room = sizeof(c->probe_text) - 1 - c->probe_len;
-	ssize_t n = read(c->probe_output, room ? c->probe_text + c->probe_len : rest,
-			 room ? room : sizeof(rest));
-
-	if (n > 0 && room)
-		c->probe_len += (size_t)n;
-	c->probe_text[c->probe_len] = '\0';
-	if (n == 0 || (n < 0 && errno != EAGAIN)) {
-		watch_free(c->on_probe_output);
-		c->on_probe_output = NULL;
-	}
-}
-
-static void on_probe_exit(void *arg)
-{
-	struct container *c = arg;
-	struct proc_exit how = { 0 };
-	bool done = false;
-
-	err_ignore(proc_poll(c->probe.pidfd, &done, &how));
-	if (!done)
-		return;
-	if (c->on_probe_output)
-		on_probe_output(c);
-	end_probe(c);
-	judge(c, proc_exit_code(how) == 0);
-}
-
-static void on_probe_limit(void *arg)
+static void on_probe_end(void *arg, int exit_code, const char *output)
 {
 	struct container *c = arg;
 
-	watch_free(c->on_probe_limit);
-	c->on_probe_limit = NULL;
-	c->probe_len = (size_t)snprintf(c->probe_text, sizeof(c->probe_text),
-					"the probe took longer than %lld ms",
-					(long long)c->plan->health.timeout);
-	err_ignore(proc_kill(c->probe.pidfd, SIGKILL)); /* its exit counts as a failure */
-}
-
-static struct err *probe(struct container *c)
-{
-	struct runtime_process process = spec_runtime(c->spec)->process;
-	int ends[2];
-
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-		return err_errno("pipe");
-	process.argv = c->plan->health.test;
-	process.tty = false;
-	process.stdio[0] = -1;
-	process.stdio[1] = process.stdio[2] = ends[1];
-	c->probe_output = ends[0];
-	c->probe_len = 0;
-	c->probe_text[0] = '\0';
-	struct err *e = runtime_exec(c->process.pidfd, &process, c->group, &c->probe);
-
-	close(ends[1]);
-	TRY(e);
-	c->on_probe_exit = loop_readable(c->pod->loop, c->probe.pidfd, on_probe_exit, c);
-	c->on_probe_output = loop_readable(c->pod->loop, c->probe_output, on_probe_output, c);
-	c->on_probe_limit =
-		loop_timer(c->pod->loop, (uint64_t)c->plan->health.timeout, on_probe_limit, c);
-	return NULL;
+	c->probe = NULL;
+	snprintf(c->probe_text, sizeof(c->probe_text), "%s", output);
+	judge(c, exit_code == 0);
 }
 
 static void on_probe_time(void *arg)
@@ -167,10 +93,13 @@ static void on_probe_time(void *arg)
 		schedule(c, c->plan->health.interval);
 		return;
 	}
-	auto_err struct err *e = probe(c);
+	const struct pod_command_options probe = { .argv = c->plan->health.test,
+						   .timeout = c->plan->health.timeout,
+						   .fn = on_probe_end,
+						   .arg = c };
+	auto_err struct err *e = command_start(c, &probe, &c->probe);
 
 	if (e) {
-		end_probe(c);
 		snprintf(c->probe_text, sizeof(c->probe_text), "%s", err_text(e));
 		judge(c, false);
 	}
@@ -186,13 +115,7 @@ void health_start(struct container *c)
 
 void health_stop(struct container *c)
 {
-	struct proc_exit how;
-
 	watch_free(c->on_probe_time);
 	c->on_probe_time = NULL;
-	if (c->probe.pidfd >= 0) {
-		err_ignore(proc_kill(c->probe.pidfd, SIGKILL));
-		(void)!proc_wait_for(c->probe.pidfd, DEATH_WAIT, &how);
-	}
-	end_probe(c);
+	pod_command_cancel(steal(&c->probe));
 }

@@ -220,6 +220,7 @@ struct container {
 	bool paused;	 /* frozen */
 	bool oom;
 	int exit_code;
+	int signal;		   /* that ended it, or 0 */
 	int64_t restarts, backoff; /* milliseconds */
 	uint64_t started_ms;
 	char *started, *finished;
@@ -235,11 +236,9 @@ struct container {
 	enum health_state health;
 	int64_t failures;
 	int64_t probe_pause; /* milliseconds between the first probes; doubles */
-	struct runtime_container probe;
-	struct watch *on_probe_time, *on_probe_exit, *on_probe_limit, *on_probe_output;
-	int probe_output;
+	struct pod_command *probe;
+	struct watch *on_probe_time;
 	char probe_text[4096];
-	size_t probe_len;
 };
 
 enum step_state { STEP_PENDING, STEP_ACTIVE, STEP_DONE };
@@ -285,6 +284,14 @@ void pod_event(struct pod *p, const struct container *c, const char *action, con
 
 /* The group of a service, "slipway-pause" or another part of the pod; the caller's. */
 char *pod_group(const struct pod *p, const char *part) must_check;
+
+/* Tells who watches the pod from this process. */
+void pod_tell(const struct pod *p, const struct container *c, enum pod_change what);
+struct container *pod_find(const struct pod *p, const char *service); /* or NULL */
+
+/* command.c */
+struct err *command_start(struct container *k, const struct pod_command_options *o,
+			  struct pod_command **ret) must_check;
 
 /* steps.c */
 struct err *step_do(struct pod *p, const struct pod_step *s, bool *ret_done) must_check;

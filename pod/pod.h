@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -59,6 +60,18 @@ void pod_plan_cleanup(struct pod_plan **plan);
 
 enum pod_stream { POD_STDOUT, POD_STDERR };
 
+enum pod_change { POD_STARTED, POD_HEALTHY, POD_UNHEALTHY, POD_EXITED };
+struct pod_news {
+	const char *service;
+	enum pod_change what;
+	/* of POD_EXITED */
+	int exit_code;	    /* as a shell tells it */
+	int signal;	    /* that ended it, or 0 */
+	bool oom;	    /* by the kernel, for its memory limit */
+	bool returns;	    /* it is started again */
+	const char *detail; /* of POD_UNHEALTHY: what the probe said */
+};
+
 /* What a supervisor tells who started it. Any may be NULL. */
 struct pod_watcher {
 	void *ctx;
@@ -68,6 +81,7 @@ struct pod_watcher {
 			 const char *what); /* "Started", "Exited (1)" */
 	void (*on_output)(void *ctx, const char *service, enum pod_stream stream, const char *line,
 			  size_t len);
+	void (*on_news)(void *ctx, const struct pod_news *n);
 };
 
 /* When one container's end is the pod's. */
@@ -127,6 +141,37 @@ struct err *pod_finish(struct pod *take_p, struct pod_result *ret) must_check;
  * (-1: as long as its services may take; 0: at once). Later calls only shorten it.
  */
 void pod_end(struct pod *p, int64_t timeout);
+
+/* Of a started pod. Its address, INADDR_ANY when it has none; its network namespace, borrowed, -1: the host's. */
+struct in_addr pod_address(const struct pod *p);
+int pod_netns(const struct pod *p);
+struct pod_published {
+	const char *service;
+	uint16_t host_port, target;
+	bool udp;
+};
+/* Its published ports; the caller frees the list. */
+size_t pod_published(const struct pod *p, struct pod_published **ret);
+
+/*
+ * A command in a container of a started pod. @fn is called at its end, from the
+ * loop, with its exit code (or POD_COMMAND_LATE) and the first 4 KiB of what it
+ * wrote; the command is gone then. pod_command_cancel() ends it without a call.
+ */
+enum { POD_COMMAND_LATE = -1 };
+typedef void pod_command_fn(void *arg, int exit_code, const char *output);
+struct pod_command_options {
+	char *const *argv;
+	char *const *env; /* added to the service's */
+	int64_t timeout;  /* milliseconds until it is killed; 0: no limit */
+	pod_command_fn *fn;
+	void *arg;
+};
+struct pod_command;
+struct err *pod_command_start(struct pod *p, const char *service,
+			      const struct pod_command_options *o,
+			      struct pod_command **ret) must_check;
+void pod_command_cancel(struct pod_command *take_c); /* NULL is fine */
 
 /* ---- asking and telling running pods ---- */
 

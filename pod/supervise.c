@@ -36,6 +36,57 @@ void pod_event(struct pod *p, const struct container *c, const char *action, con
 	control_tell(p, c, action);
 }
 
+void pod_tell(const struct pod *p, const struct container *c, enum pod_change what)
+{
+	const struct pod_watcher *w = &p->options->watcher;
+	const struct pod_news news = { .service = c->plan->service->name,
+				       .what = what,
+				       .exit_code = c->exit_code,
+				       .signal = c->signal,
+				       .oom = c->oom,
+				       .returns = c->state == CONTAINER_RESTARTING,
+				       .detail = c->probe_text };
+
+	if (w->on_news)
+		w->on_news(w->ctx, &news);
+}
+
+struct container *pod_find(const struct pod *p, const char *service)
+{
+	for (size_t i = 0; i < p->plan->n_containers; i++)
+		if (strcmp(p->plan->containers[i].service->name, service) == 0)
+			return &p->containers[i];
+	return NULL;
+}
+
+struct in_addr pod_address(const struct pod *p)
+{
+	struct in_addr none = { INADDR_ANY };
+
+	return p->net ? netns_address(p->net) : none;
+}
+
+int pod_netns(const struct pod *p)
+{
+	return p->pause.netns;
+}
+
+size_t pod_published(const struct pod *p, struct pod_published **ret)
+{
+	size_t n = p->ports ? p->plan->n_ports : 0;
+
+	*ret = mem_alloc((n + 1) * sizeof(**ret));
+	for (size_t i = 0; i < n; i++)
+		(*ret)[i] = (struct pod_published) {
+			.service = p->plan->containers[p->plan->port_owners[i].container]
+					   .service->name,
+			.host_port = p->ports[i].host_port,
+			.target = p->ports[i].target,
+			.udp = p->ports[i].protocol == IPPROTO_UDP,
+		};
+	return n;
+}
+
 static void pod_over(struct pod *p);
 
 void pod_fail(struct pod *p, struct err *take_e)
@@ -317,12 +368,10 @@ static void clear_containers(struct pod *p)
 	for (size_t i = 0; i < p->plan->n_containers; i++)
 		p->containers[i] = (struct container) { .pod = p,
 							.plan = &p->plan->containers[i],
-							.probe_output = -1,
 							.hook_process = { 0, -1, -1 },
 							.hook_output = { .fd = -1 },
 							.tty = -1,
 							.process = { 0, -1, -1 },
-							.probe = { 0, -1, -1 },
 							.output = { { .fd = -1 }, { .fd = -1 } } };
 }
 
