@@ -33,7 +33,10 @@ slipway-oci_archives := libseccomp libcap jansson
 slipway-oci_pkgs   :=
 slipway-fetch_dir  := image/fetch
 slipway-fetch_pkgs := libcurl libarchive libcrypto libisal libzstd jansson libseccomp libcap
-programs           := $(foreach p,slipway slipway-oci slipway-fetch,$(if $(wildcard $($(p)_dir)/*.c),$(p)))
+slipway-executor_dir := mesos
+slipway-executor_archives := $(slipway_archives)
+slipway-executor_pkgs := libmnl libcurl
+programs           := $(foreach p,slipway slipway-oci slipway-fetch slipway-executor,$(if $(wildcard $($(p)_dir)/*.c),$(p)))
 all_pkgs           := $(sort $(foreach p,$(programs),$($(p)_archives) $($(p)_pkgs)))
 
 warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -104,7 +107,8 @@ unit_tests := $(patsubst tests/unit/%.c,$(out)/tests/unit/%,$(wildcard tests/uni
 fetch_objects := $(filter-out %/main.o,$(call objects,image/fetch))
 oci_objects := $(filter-out %/main.o,$(call objects,runtime/oci))
 cli_objects := $(filter-out %/main.o,$(call objects,cli))
-$(unit_tests): %: %.o $(out)/tests/check.o $(fetch_objects) $(oci_objects) $(cli_objects) $(libs)
+mesos_objects := $(filter-out %/main.o,$(call objects,mesos))
+$(unit_tests): %: %.o $(out)/tests/check.o $(fetch_objects) $(oci_objects) $(cli_objects) $(mesos_objects) $(libs)
 	$(call say,LD,$@)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(all_pkgs) check) -lm
 
 unit: all $(unit_tests)
@@ -129,13 +133,13 @@ fuzz: ## sixty seconds per target (fuzz_time=SECONDS)
 		$(MAKE) -s CC=clang FUZZ=1 build/clang-fuzz/tests/fuzz/$$t && mkdir -p build/corpus/$$t && \
 		build/clang-fuzz/tests/fuzz/$$t -max_total_time=$(fuzz_time) -timeout=10 -rss_limit_mb=2048 \
 			-verbosity=0 -print_final_stats=1 build/corpus/$$t tests/fuzz/$$t.corpus || exit 1; done
-$(out)/tests/fuzz/%: $(out)/tests/fuzz/%.o $(fetch_objects) $(oci_objects) $(libs)
+$(out)/tests/fuzz/%: $(out)/tests/fuzz/%.o $(fetch_objects) $(oci_objects) $(mesos_objects) $(libs)
 	$(call say,LD,$@)$(CC) $(CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $^ $(call pkg_libs,$(all_pkgs)) -lm
 
 # ------------------------------------------------------------------ the tree
 layers: ## the floor plan: who may include whom
 	$(call say,CHECK,layers)scripts/check-layers
-source_dirs := $(folders) cli runtime/oci runtime/trampoline image/fetch pod/pause tests tests/unit tests/fuzz bench
+source_dirs := $(folders) cli mesos runtime/oci runtime/trampoline image/fetch pod/pause tests tests/unit tests/fuzz bench
 sources := $(wildcard $(addsuffix /*.[ch],$(source_dirs)))
 fmt: ## format every file in place
 	clang-format -i $(sources)
@@ -149,7 +153,7 @@ docs: all ## docs/compose.md from the attribute table
 
 install: all ## into $(DESTDIR)$(prefix)
 	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(libexecdir)
-	$(INSTALL) -m 755 $(out)/slipway $(out)/slipway-oci $(DESTDIR)$(bindir)
+	$(INSTALL) -m 755 $(out)/slipway $(out)/slipway-oci $(out)/slipway-executor $(DESTDIR)$(bindir)
 	$(INSTALL) -m 755 $(out)/slipway-fetch $(DESTDIR)$(libexecdir)
 	$(INSTALL) -d $(DESTDIR)$(prefix)/lib/systemd/system
 	sed 's|@bindir@|$(bindir)|' scripts/slipway-resume.service > $(DESTDIR)$(prefix)/lib/systemd/system/slipway-resume.service

@@ -23,25 +23,14 @@ const struct opt down_options[] = {
 	{ 0 },
 };
 
-/* By label, so that it works without the file, and never touches what is external. */
 static struct err *remove_volumes(const struct cli *c, const char *name)
 {
-	auto_free char *label = mem_printf("com.docker.compose.project=%s", name);
-	struct image_volume *volumes = NULL;
-	struct err *errors = NULL;
-	size_t n = 0;
+	auto_strv char **removed = NULL;
+	struct err *e = pod_remove_volumes(c->host, name, false, &removed);
 
-	TRY(image_volume_list(c->host->root, &volumes, &n));
-	for (size_t i = 0; i < n; i++) {
-		if (strv_has(volumes[i].labels, label)) {
-			fprintf(stderr, " Volume %s  Removed\n", volumes[i].name);
-			errors = err_join(errors,
-					  image_volume_remove(c->host->root, volumes[i].name));
-		}
-		image_volume_clear(&volumes[i]);
-	}
-	free(volumes);
-	return errors;
+	for (char **v = removed; v && *v; v++)
+		fprintf(stderr, " Volume %s  Removed\n", *v);
+	return e;
 }
 
 struct err *cmd_down(struct cli *c, const void *values, char **operands, int *ret_code)

@@ -381,25 +381,6 @@ static struct err *widen_project(struct cli *c, const struct pod_state *running,
 	return cli_project(c, names, false);
 }
 
-static struct err *remove_anonymous(const struct cli *c)
-{
-	auto_free char *label = mem_printf("com.docker.compose.project=%s", c->project->name);
-	struct image_volume *volumes = NULL;
-	struct err *errors = NULL;
-	size_t n = 0;
-
-	TRY(image_volume_list(c->host->root, &volumes, &n));
-	for (size_t i = 0; i < n; i++) {
-		if (strv_has(volumes[i].labels, label) &&
-		    strv_has(volumes[i].labels, "slipway.anonymous=true"))
-			errors = err_join(errors,
-					  image_volume_remove(c->host->root, volumes[i].name));
-		image_volume_clear(&volumes[i]);
-	}
-	free(volumes);
-	return errors;
-}
-
 /* *ret_go_on: the pod is to be started; else it stays as it is. */
 static struct err *replace_running(const struct cli *c, const struct pod_plan *plan,
 				   const struct pod_state *running, const struct up_values *v,
@@ -426,7 +407,7 @@ static struct err *start_pod(struct cli *c, const struct pod_plan *plan, struct 
 			     const struct up_values *v, int *ret_code)
 {
 	if (v->renew_volumes)
-		TRY(remove_anonymous(c));
+		TRY(pod_remove_volumes(c->host, c->project->name, true, NULL));
 	struct err *e = detached(v) ? up_detached(c, plan, images, v, ret_code)
 				    : up_attached(c, plan, images, v, ret_code);
 

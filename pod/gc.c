@@ -194,6 +194,33 @@ struct err *pod_gc(const struct pod_host *h, bool dry_run, char ***ret_removed)
 	return image_gc(store, in_use, dry_run, ret_removed);
 }
 
+/* By label, so that it works without the file, and never touches what is external. */
+struct err *pod_remove_volumes(const struct pod_host *h, const char *name, bool anonymous,
+			       char ***ret_removed)
+{
+	auto_free char *label = mem_printf("com.docker.compose.project=%s", name);
+	struct image_volume *volumes = NULL;
+	struct err *errors = NULL;
+	size_t n = 0;
+
+	TRY(image_volume_list(h->root, &volumes, &n));
+	for (size_t i = 0; i < n; i++) {
+		struct image_volume *v = &volumes[i];
+
+		if (strv_has(v->labels, label) &&
+		    (!anonymous || strv_has(v->labels, "slipway.anonymous=true"))) {
+			struct err *e = image_volume_remove(h->root, v->name);
+
+			if (!e && ret_removed)
+				strv_add(ret_removed, mem_strdup(v->name));
+			errors = err_join(errors, e);
+		}
+		image_volume_clear(v);
+	}
+	free(volumes);
+	return errors;
+}
+
 /* ---- looking for leaks ---- */
 
 /* What living pods own, by the names it goes under. */

@@ -41,6 +41,15 @@ struct err *pod_host_open(struct pod_host **ret)
 	return NULL;
 }
 
+void pod_host_in_task(struct pod_host *h, const char *id)
+{
+	auto_cgroupfs_host struct cgroupfs_host *cgroups = NULL;
+	auto_err struct err *none = cgroupfs_open_task(0, id, "", &cgroups);
+
+	free(h->cgroup_task);
+	h->cgroup_task = none ? NULL : mem_strdup(id);
+}
+
 void pod_host_free(struct pod_host *h)
 {
 	if (!h)

@@ -32,6 +32,8 @@ struct pod_host {
 };
 /* Makes the directories, mode 0700. */
 struct err *pod_host_open(struct pod_host **ret) must_check;
+/* Pods are below the group @id that a cluster's agent has put this process into, if it has. */
+void pod_host_in_task(struct pod_host *h, const char *id);
 void pod_host_free(struct pod_host *h);
 void pod_host_cleanup(struct pod_host **h);
 #define auto_pod_host cleanup_with(pod_host_cleanup)
@@ -284,6 +286,10 @@ struct err *pod_records(const struct pod_host *h, struct pod_record **ret,
 void pod_records_free(struct pod_record *take_r, size_t n);
 
 /* ---- cleaning up ---- */
+
+/* Removes the volumes that pod @name has made: all, or the anonymous ones. Their names, for who wants them. */
+struct err *pod_remove_volumes(const struct pod_host *h, const char *name, bool anonymous,
+			       char ***ret_removed) must_check;
 
 /* Collects what pods that died have left on disk and in cgroupfs. Cheap when there is nothing. */
 struct err *pod_collect(const struct pod_host *h) must_check;

@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* mesos/source.c - where the Compose project of a task is: files of the sandbox, text, or an image. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "mesos/internal.h"
+
+void source_clear(struct source *s)
+{
+	strv_free(s->files);
+	free(s->text);
+	free(s->dir);
+	wire_aurora_clear(&s->aurora);
+	*s = (struct source) { 0 };
+}
+
+/* ---- files ---- */
+
+static char *in_sandbox(const struct session *s, const char *path)
+{
+	return *path == '/' ? mem_strdup(path) : mem_printf("%s/%s", s->env.sandbox, path);
+}
+
+/* @list: names between commas; @origin says who named them. */
+static struct err *use_files(const struct session *s, const char *origin, const char *list,
+			     struct source *ret)
+{
+	auto_strv char **names = str_split(list, ",");
+
+	for (char **n = names; n && *n; n++) {
+		char *trimmed = *n + strspn(*n, " ");
+
+		trimmed[strcspn(trimmed, " ")] = '\0';
+		char *path = in_sandbox(s, trimmed);
+
+		strv_add(&ret->files, path);
+		if (access(path, R_OK) < 0)
+			return err_errno("%s: the Compose file %s", origin, path);
+	}
+	return names ? NULL : err_new(EINVAL, "%s: no file is named", origin);
+}
+
+/* ---- text ---- */
+
+static bool is_text(const char *data, size_t len)
+{
+	return len && !memchr(data, '\0', len);
+}
+
+/* A label's value: the name of a file, YAML, or that in base64. */
+static struct err *use_label(const struct session *s, const char *value, struct source *ret)
+{
+	auto_free char *path = in_sandbox(s, value);
+	auto_free char *decoded = NULL;
+	size_t len = 0;
+
+	if (!strpbrk(value, "\n{") && access(path, F_OK) == 0)
+		return use_files(s, "label slipway.compose", value, ret);
+	auto_err struct err *not_base64 = wire_unbase64(value, &decoded, &len);
+
+	if (!not_base64 && is_text(decoded, len))
+		ret->text = steal(&decoded);
+	else if (strchr(value, ':'))
+		ret->text = mem_strdup(value);
+	else
+		return err_new(EINVAL,
+			       "label slipway.compose: '%.60s' is neither a file of the "
+			       "sandbox nor a project as YAML or base64",
+			       value);
+	return NULL;
+}
+
+/* TaskInfo.data or ExecutorInfo.data: Aurora's AssignedTask, or a project. */
+static struct err *use_data(const char *base64, struct source *ret)
+{
+	auto_free char *data = NULL;
+	size_t len = 0;
+
+	if (!*base64)
+		return NULL;
+	TRY(err_wrap(wire_unbase64(base64, &data, &len), "data"));
+	if (!is_text(data, len)) {
+		struct wire_aurora a = { 0 };
+		auto_err struct err *e = wire_aurora(data, len, &a);
+
+		if (e) { /* somebody else's: none of our business */
+			log_info("the task's data is not read: %s", err_text(e));
+			return NULL;
+		}
+		wire_aurora_clear(&ret->aurora);
+		ret->aurora = a;
+		ret->has_aurora = true;
+		if (a.data && strstr(a.data, "services"))
+			ret->text = mem_strdup(a.data);
+		return NULL;
+	}
+	if (strstr(data, "services"))
+		ret->text = steal(&data);
+	return NULL;
+}
+
+/* ---- the only one in the sandbox ---- */
+
+static struct err *look_around(const struct session *s, struct source *ret)
+{
+	static const char *const names[] = { "compose.yaml", "compose.yml", "docker-compose.yaml",
+					     "docker-compose.yml", NULL };
+	auto_strv char **all = NULL;
+	auto_fd int dir = -1;
+
+	TRY(fd_openat(AT_FDCWD, s->env.sandbox, O_RDONLY | O_DIRECTORY, &dir));
+	TRY(fd_list(dir, &all));
+	for (char **n = all; n && *n; n++)
+		if (str_one_of(*n, names))
+			strv_add(&ret->files, in_sandbox(s, *n));
+	if (strv_len(ret->files) > 1)
+		return err_new(EINVAL,
+			       "the sandbox has %zu Compose files; the label fileName says which",
+			       strv_len(ret->files));
+	if (!ret->files)
+		return err_new(
+			ENOENT,
+			"no Compose project: there is no label fileName or slipway.compose, no "
+			"SLIPWAY_COMPOSE_FILE, no argument, no data, no image, and no "
+			"docker-compose.yml in the sandbox");
+	return NULL;
+}
+
+/* ---- an image ---- */
+
+/* A text that Compose does not interpolate. */
+static json_t *literal(const char *text)
+{
+	auto_free char *out = mem_alloc(2 * strlen(text) + 1);
+	char *p = out;
+
+	for (; *text; text++) {
+		if (*text == '$')
+			*p++ = '$';
+		*p++ = *text;
+	}
+	return json_string(out);
+}
+
+static json_t *literals(const json_t *list, size_t from)
+{
+	json_t *out = json_array();
+
+	for (size_t i = from; i < json_array_size(list); i++) {
+		const char *text = json_string_value(json_array_get(list, i));
+
+		json_array_append_new(out, literal(text ? text : ""));
+	}
+	return out;
+}
+
+/* Docker appends value and arguments to the image's entrypoint; Mesos' own containerizer runs value. */
+static void set_command(json_t *service, const json_t *command, bool docker)
+{
+	const char *value = wire_text(command, "value");
+	const json_t *arguments = json_at(command, "arguments");
+
+	if (*wire_text(command, "user"))
+		json_object_set_new(service, "user", literal(wire_text(command, "user")));
+	if (wire_bool(command, "shell", true) && *value) {
+		json_object_set_new(service, "entrypoint",
+				    json_pack("[s, s, o]", "/bin/sh", "-c", literal(value)));
+		return;
+	}
+	if (docker || !*value) {
+		json_t *words = literals(arguments, 0);
+
+		if (*value)
+			json_array_insert_new(words, 0, literal(value));
+		if (json_array_size(words))
+			json_object_set(service, "command", words);
+		json_decref(words);
+		return;
+	}
+	json_object_set_new(service, "entrypoint", json_pack("[o]", literal(value)));
+	json_object_set_new(service, "command", literals(arguments, 1)); /* the first is argv[0] */
+}
+
+static void set_environment(json_t *service, const json_t *command)
+{
+	const json_t *list = json_at(command, "environment.variables");
+	json_t *env = json_object();
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *v = json_array_get(list, i);
+
+		json_object_set_new(env, wire_text(v, "name"), literal(wire_text(v, "value")));
+	}
+	json_object_set_new(env, "MESOS_SANDBOX", json_string("/mnt/mesos/sandbox"));
+	json_object_set_new(service, "environment", env);
+}
+
+static json_t *bind_mount(const char *source, const char *target, bool read_only)
+{
+	return json_pack("{s:s, s:o, s:o, s:b}", "type", "bind", "source", literal(source),
+			 "target", literal(target), "read_only", read_only);
+}
+
+static struct err *add_volumes(const struct session *s, json_t *mounts, const json_t *container)
+{
+	const json_t *list = json_at(container, "volumes");
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *v = json_array_get(list, i);
+		const char *host = wire_text(v, "host_path"),
+			   *target = wire_text(v, "container_path");
+		const char *type = wire_text(v, "source.type");
+		bool read_only = strcmp(wire_text(v, "mode"), "RO") == 0;
+
+		if (strcmp(type, "SANDBOX_PATH") == 0)
+			host = wire_text(v, "source.sandbox_path.path");
+		else if (strcmp(type, "HOST_PATH") == 0)
+			host = wire_text(v, "source.host_path.path");
+		else if (*type || json_at(v, "image"))
+			return err_new(
+				ENOTSUP,
+				"container.volumes[%zu]: a volume of type %s is not offered; "
+				"there are host paths and paths of the sandbox",
+				i, *type ? type : "IMAGE");
+		auto_free char *source = in_sandbox(s, host);
+		auto_free char *path = *target == '/' ? mem_strdup(target)
+						      : mem_printf("/mnt/mesos/sandbox/%s", target);
+
+		json_array_append_new(mounts, *host ? bind_mount(source, path, read_only)
+						    : json_pack("{s:s, s:o}", "type", "volume",
+								"target", literal(path)));
+	}
+	return NULL;
+}
+
+static void add_ports(json_t *ports, const json_t *list)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *m = json_array_get(list, i);
+		double host = wire_number(m, "host_port", 0);
+		auto_free char *published = mem_printf("%.0f", host);
+		const char *protocol = wire_text(m, "protocol");
+
+		json_array_append_new(ports,
+				      json_pack("{s:I, s:s, s:s}", "target",
+						(json_int_t)wire_number(m, "container_port", 0),
+						"published", published, "protocol",
+						strcmp(protocol, "udp") == 0 ? "udp" : "tcp"));
+	}
+}
+
+/* Who has asked for ports but for no network of its own listens on the ports as they were offered. */
+static void add_offered(json_t *ports, const json_t *task)
+{
+	const json_t *resources = json_at(task, "resources");
+
+	for (size_t i = 0; i < json_array_size(resources); i++) {
+		const json_t *r = json_array_get(resources, i),
+			     *ranges = json_at(r, "ranges.range");
+
+		if (strcmp(wire_text(r, "name"), "ports") != 0)
+			continue;
+		for (size_t k = 0; k < json_array_size(ranges); k++) {
+			const json_t *range = json_array_get(ranges, k);
+			int first = (int)wire_number(range, "begin", 0);
+			int last = (int)wire_number(range, "end", -1);
+
+			for (int p = first; p <= last && p > 0 && p < 65536; p++) {
+				auto_free char *text = mem_printf("%d", p);
+
+				json_array_append_new(ports, json_pack("{s:i, s:s}", "target", p,
+								       "published", text));
+			}
+		}
+	}
+}
+
+static struct err *set_network(json_t *service, const json_t *task, const json_t *container,
+			       bool docker)
+{
+	const char *mode = wire_text(container, "docker.network");
+	const json_t *infos = json_at(container, "network_infos");
+	json_t *ports = json_array();
+
+	if (docker && (!*mode || strcmp(mode, "HOST") == 0)) {
+		json_object_set_new(service, "network_mode", json_string("host"));
+	} else if (docker && strcmp(mode, "NONE") == 0) {
+		json_object_set_new(service, "network_mode", json_string("none"));
+	} else {
+		add_ports(ports, json_at(container, "docker.port_mappings"));
+		for (size_t i = 0; i < json_array_size(infos); i++)
+			add_ports(ports, json_at(json_array_get(infos, i), "port_mappings"));
+		if (!docker && !json_array_size(infos))
+			add_offered(ports, task);
+	}
+	json_object_set_new(service, "ports", ports);
+	return NULL;
+}
+
+static struct err *refuse_rest(const json_t *container, bool docker)
+{
+	const json_t *parameters = json_at(container, "docker.parameters");
+	const json_t *first = json_array_get(parameters, 0);
+
+	if (first)
+		return err_new(ENOTSUP,
+			       "container.docker.parameters: --%s is not offered to tasks of this "
+			       "executor; slipway-docker takes it",
+			       wire_text(first, "key"));
+	if (!docker && json_at(container, "linux_info"))
+		return err_new(ENOTSUP, "container.linux_info is not offered");
+	return NULL;
+}
+
+struct err *image_service(const struct session *s, const json_t *task, json_t **ret, bool *ret_pull)
+{
+	const json_t *container = json_at(task, "container"), *command = json_at(task, "command");
+	bool docker = strcmp(wire_text(container, "type"), "DOCKER") == 0;
+	const char *image = docker ? wire_text(container, "docker.image")
+				   : wire_text(container, "mesos.image.docker.name");
+	json_t *mounts;
+
+	*ret = NULL;
+	if (!docker && strcmp(wire_text(container, "mesos.image.type"), "APPC") == 0)
+		return err_new(ENOTSUP, "container.mesos.image: APPC images are not offered");
+	if (!*image)
+		return NULL;
+	TRY(refuse_rest(container, docker));
+	auto_json json_t *service = json_pack("{s:o}", "image", literal(image));
+
+	set_command(service, command, docker);
+	set_environment(service, command);
+	TRY(set_network(service, task, container, docker));
+	if (*wire_text(container, "hostname"))
+		json_object_set_new(service, "hostname", literal(wire_text(container, "hostname")));
+	if (wire_bool(container, "docker.privileged", false))
+		json_object_set_new(service, "privileged", json_true());
+	mounts = json_array();
+	json_object_set_new(service, "volumes", mounts);
+	TRY(add_volumes(s, mounts, container));
+	*ret_pull |= docker ? wire_bool(container, "docker.force_pull_image", false)
+			    : !wire_bool(container, "mesos.image.cached", true);
+	*ret = steal(&service);
+	return NULL;
+}
+
+static void mount_sandbox(json_t *service, const char *path)
+{
+	json_array_append_new(json_at(service, "volumes"),
+			      bind_mount(path, "/mnt/mesos/sandbox", false));
+}
+
+static struct err *use_image(const struct session *s, const json_t *task, struct source *ret)
+{
+	json_t *service = NULL;
+
+	TRY(image_service(s, task, &service, &ret->pull));
+	if (!service)
+		return NULL;
+	mount_sandbox(service, s->env.sandbox);
+	auto_json json_t *project = json_pack("{s:{s:o}}", "services", "task", service);
+
+	ret->text = json_text(project, 2);
+	return NULL;
+}
+
+/* ---- the order ---- */
+
+struct err *source_find(const struct session *s, const json_t *task, struct source *ret)
+{
+	const char *label = wire_label(task, "fileName"),
+		   *inline_text = wire_label(task, "slipway.compose");
+	const char *variable = env_get(s->env.environ, "SLIPWAY_COMPOSE_FILE");
+	auto_free char *operands = strv_join(s->argv, ",");
+
+	*ret = (struct source) { .dir = mem_strdup(s->env.sandbox) };
+	TRY(use_data(wire_text(task, "data"), ret)); /* Aurora's is of use also beside files */
+	if (label)
+		return use_files(s, "label fileName", label, ret);
+	if (inline_text)
+		return use_label(s, inline_text, ret);
+	if (variable && *variable)
+		return use_files(s, "SLIPWAY_COMPOSE_FILE", variable, ret);
+	if (*operands)
+		return use_files(s, "argument", operands, ret);
+	if (!ret->text)
+		TRY(use_data(wire_text(s->executor_info, "data"), ret));
+	if (!ret->text)
+		TRY(use_image(s, task, ret));
+	return ret->text ? NULL : look_around(s, ret);
+}
+
+/* ---- task groups ---- */
+
+static bool is_service_name(const char *name)
+{
+	return *name && strlen(name) <= 63 && *name != '.' && *name != '-' &&
+	       !name[strspn(name,
+			    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")];
+}
+
+/* The task's name, where that can be a service's and is nobody else's. */
+static void name_service(struct task *tasks, size_t i, const json_t *services)
+{
+	const char *name = wire_text(tasks[i].info, "name");
+
+	free(tasks[i].service);
+	tasks[i].service = is_service_name(name) && !json_object_get(services, name)
+				   ? mem_strdup(name)
+				   : mem_printf("task-%zu", i + 1);
+}
+
+static void limit_service(json_t *service, const json_t *task)
+{
+	const json_t *resources = json_at(task, "resources");
+
+	for (size_t i = 0; i < json_array_size(resources); i++) {
+		const json_t *r = json_array_get(resources, i);
+		const char *name = wire_text(r, "name");
+		double value = wire_number(r, "scalar.value", 0);
+
+		if (strcmp(name, "mem") == 0 && value > 0)
+			json_object_set_new(service, "mem_limit",
+					    json_integer((json_int_t)(value * (1 << 20))));
+		if (strcmp(name, "cpus") == 0 && value > 0)
+			json_object_set_new(service, "cpu_shares",
+					    json_integer((json_int_t)(value * 1024)));
+	}
+}
+
+/* The default executor's convention: SANDBOX/tasks/ID is where the task's files are. */
+static struct err *make_task_dir(const struct session *s, const struct task *t)
+{
+	auto_fd int root = -1, dir = -1, links = -1;
+	auto_free char *target = mem_printf("../%s", t->service);
+
+	TRY(fd_openat(AT_FDCWD, s->env.sandbox, O_PATH | O_DIRECTORY, &root));
+	TRY(err_wrap(fd_mkdirs_in_root(root, t->service, 0755, &dir), "sandbox of task %s", t->id));
+	TRY(fd_mkdirs_in_root(root, "tasks", 0755, &links));
+	if (!strchr(t->id, '/'))
+		(void)!symlinkat(target, links, t->id);
+	return NULL;
+}
+
+struct err *source_of_group(const struct session *s, struct task *tasks, size_t n,
+			    struct source *ret)
+{
+	json_t *services = json_object();
+	auto_json json_t *project = json_pack("{s:o}", "services", services);
+
+	*ret = (struct source) { .dir = mem_strdup(s->env.sandbox) };
+	for (size_t i = 0; i < n; i++) {
+		json_t *service = NULL;
+
+		name_service(tasks, i, services);
+		TRY(err_wrap(image_service(s, tasks[i].info, &service, &ret->pull), "task %s",
+			     tasks[i].id));
+		if (!service)
+			return err_new(EINVAL,
+				       "task %s: a task of a group needs a container with an image",
+				       tasks[i].id);
+		json_object_set_new(services, tasks[i].service, service);
+		TRY(make_task_dir(s, &tasks[i]));
+		auto_free char *dir = mem_printf("%s/%s", s->env.sandbox, tasks[i].service);
+
+		mount_sandbox(service, dir);
+		limit_service(service, tasks[i].info);
+	}
+	ret->text = json_text(project, 2);
+	return NULL;
+}
