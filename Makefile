@@ -62,7 +62,7 @@ say = @printf '  %-5s %s\n' $(1) $(2);
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: all demo test check check-root bench golden fuzz tidy fmt fmt-check layers docs install clean help
+.PHONY: all demo test test-mesos check check-root bench golden fuzz tidy fmt fmt-check layers docs install clean help
 all: $(programs:%=$(out)/%) ## the programs (default)
 
 objects = $(patsubst %.c,$(out)/%.o,$(sort $(wildcard $(1)/*.c)))
@@ -121,6 +121,10 @@ check-root: all ## the tests that make namespaces, mounts and cgroups
 	PATH=$(CURDIR)/$(out):$$PATH scripts/in-test-host prove --exec '' $(wildcard tests/root/*.bats)
 test: ## installs what is needed, then every suite (./scripts/test)
 	scripts/test
+test-mesos: ## the Mesos scenarios on a real master and agent (MESOS_PREFIX=DIR, where they are installed)
+	@if [ -x "$(MESOS_PREFIX)/sbin/mesos-agent" ]; then MESOS_PREFIX="$(MESOS_PREFIX)" scripts/test mesos; else \
+		echo 'SKIPPED: there is no Mesos: MESOS_PREFIX should be the directory in which there is sbin/mesos-agent' >&2; \
+		echo '0 passed, 0 failed, 1 skipped'; fi
 demo: ## installs what is needed, builds, runs a real pod (./scripts/demo)
 	scripts/demo
 bench: all ## start latency beside whatever else is installed

@@ -280,8 +280,14 @@ class Container:
     def raw(self, data):
         """Any bytes, as a record."""
         with self.lock:
-            self.note("->", f"{len(data)} bytes")
+            self.note("->", f"a record of {len(data)} bytes")
             self.stream.send(data)
+
+    def garbage(self, data):
+        """Any bytes, where a record should begin."""
+        with self.lock:
+            self.note("->", f"{data[:40]!r}")
+            self.stream.write([data])
 
     def shutdown(self):
         """SHUTDOWN. After the grace period the container is destroyed, whatever the executor does."""

@@ -73,9 +73,10 @@ def name(pid):
 
 
 def executor(helper):
-    """The executor: the first below the helper that is no shell. None: not there (any more, or yet)."""
+    """The executor: the first below the helper that is neither shell nor Mesos's own. None: not there
+    (any more, or yet)."""
     pid = helper
-    while pid and name(pid) == "sh":
+    while pid and (name(pid) in ("sh", "bash") or name(pid).startswith("mesos-")):
         pid = next(iter(children(pid)), None)
     return pid
 

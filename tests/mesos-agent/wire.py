@@ -4,6 +4,7 @@
 Server takes connections, on TCP, TLS or a unix domain socket, and hands requests to a function.
 Stream is the answer to SUBSCRIBE that never ends: it writes records, framed as it is told to.
 """
+import os
 import random
 import select
 import socket
@@ -277,6 +278,10 @@ class Server:
         if isinstance(address, str):
             self.transport = "unix"
             self.sock = socket.socket(socket.AF_UNIX)
+            # An address has room for 107 bytes, a path may have more.
+            directory, name = os.path.split(address)
+            self.directory = os.open(directory, os.O_PATH | os.O_DIRECTORY)
+            address = f"/proc/self/fd/{self.directory}/{name}"
         else:
             self.transport = "tls" if tls else "tcp"
             self.sock = socket.socket()
