@@ -95,6 +95,8 @@ void image_release(struct image *i);
  */
 struct err *image_gc(const struct image_store *s, char *const *in_use, bool dry_run,
 		     char ***ret_removed) must_check;
+/* Of that only what interrupted pulls left; cheap when there is nothing. */
+struct err *image_sweep(const struct image_store *s) must_check;
 /* Untags; the layers go with the next gc. */
 struct err *image_remove(const struct image_store *s, const char *reference) must_check;
 

@@ -377,6 +377,18 @@ static char *layer_key(const char *path)
 	return mem_strndup(key, strcspn(key, "/"));
 }
 
+struct err *image_sweep(const struct image_store *s)
+{
+	auto_strv char **removed = NULL;
+	auto_fd int lock = -1;
+	auto_err struct err *busy = fd_lock(s->dir, STORE_GC_LOCK, LOCK_EX | LOCK_NB, &lock);
+
+	if (err_code(busy) == EWOULDBLOCK)
+		return NULL; /* it may be somebody's who is at it */
+	TRY(steal(&busy));
+	return collect_folder(s, STORE_INGEST, NULL, false, &removed);
+}
+
 struct err *image_gc(const struct image_store *s, char *const *in_use, bool dry_run,
 		     char ***ret_removed)
 {

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* mesos/env.c - what the agent put into our environment. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "mesos/internal.h"
@@ -54,11 +57,32 @@ static struct err *check_endpoint(const char *text)
 	return NULL;
 }
 
+/* A path may be longer than sun_path: then its directory goes by descriptor, open as long as we live. */
+static struct err *find_socket(struct mesos_env *e)
+{
+	const char *path = getenv("MESOS_DOMAIN_SOCKET");
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	if (!path || !*path)
+		return NULL;
+	if (!slash)
+		return err_new(EINVAL, "MESOS_DOMAIN_SOCKET: '%s' is not an absolute path", path);
+	if (strlen(path) < sizeof(((struct sockaddr_un *)NULL)->sun_path)) {
+		e->socket = mem_strdup(path);
+		return NULL;
+	}
+	auto_free char *dir = mem_strndup(path, (size_t)(slash - path) + 1);
+
+	TRY(err_wrap(fd_openat(AT_FDCWD, dir, O_PATH | O_DIRECTORY, &e->socket_dir),
+		     "MESOS_DOMAIN_SOCKET"));
+	e->socket = mem_printf("/proc/self/fd/%d%s", e->socket_dir, slash);
+	return NULL;
+}
+
 /* The path's first part is the agent's process id: "slave(1)@127.0.0.1:5051". */
 static struct err *make_url(struct mesos_env *e)
 {
 	auto_free char *endpoint = NULL, *pid = NULL;
-	const char *socket = getenv("MESOS_DOMAIN_SOCKET");
 
 	TRY(need("MESOS_AGENT_ENDPOINT", &endpoint));
 	TRY(need("MESOS_SLAVE_PID", &pid));
@@ -66,7 +90,7 @@ static struct err *make_url(struct mesos_env *e)
 	pid[strcspn(pid, "@")] = '\0';
 	if (strpbrk(pid, "/?# ") || !*pid)
 		return err_new(EINVAL, "MESOS_SLAVE_PID: '%s' is not NAME@ADDRESS:PORT", pid);
-	e->socket = socket && *socket ? mem_strdup(socket) : NULL;
+	TRY(find_socket(e));
 	e->url = mem_printf("%s://%s/%s/api/v1/executor", e->tls ? "https" : "http", endpoint, pid);
 	return NULL;
 }
@@ -111,7 +135,7 @@ struct err *env_read(struct mesos_env *ret)
 	struct mesos_env *e = ret;
 	auto_free char *directory = NULL;
 
-	*e = (struct mesos_env) { .checkpoint = is_on("MESOS_CHECKPOINT") };
+	*e = (struct mesos_env) { .checkpoint = is_on("MESOS_CHECKPOINT"), .socket_dir = -1 };
 	take_token(e);
 	e->environ = strv_dup(environ);
 	TRY(need("MESOS_FRAMEWORK_ID", &e->framework));
@@ -145,5 +169,6 @@ void env_clear(struct mesos_env *e)
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		free(texts[i]);
+	fd_cleanup(&e->socket_dir);
 	strv_free(e->environ);
 }

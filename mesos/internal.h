@@ -31,6 +31,7 @@ struct mesos_env {
 	char *framework, *executor, *agent; /* ids */
 	char *url;			    /* of the executor API */
 	char *socket;			    /* domain socket, or NULL */
+	int socket_dir;			    /* or -1 */
 	char *sandbox;			    /* absolute */
 	char *container; /* id: the name of the sandbox and of our control groups */
 	char *token;	 /* or NULL */
@@ -175,7 +176,8 @@ struct err *model_read(const struct source *src, const char *name, char *const *
 /* Gives published ports host ports of the offer. */
 struct err *model_ports(json_t *model, const struct offer *o, bool host_ports) must_check;
 /* Variables and labels that the cluster's tasks have. */
-void model_decorate(json_t *model, const struct session *s, const struct task *tasks, size_t n);
+void model_decorate(json_t *model, const struct session *s, const struct task *tasks, size_t n,
+		    const struct offer *o);
 /* JSON merge patch, RFC 7396. @target becomes what it says. */
 void model_patch(json_t **target, const json_t *patch);
 /* From the model to the project. */

@@ -401,6 +401,7 @@ static void on_pre_kill(void *ctx, struct err *take_e)
 
 	l->hooks = NULL;
 	complain(take_e);
+	l->stage = STAGE_RUN;
 	if (l->pod)
 		pod_end(l->pod, l->grace);
 	else
@@ -728,6 +729,11 @@ static struct pod_limits limits_of(const struct launch *l)
 
 /* ---- starting ---- */
 
+static struct err *load_project(struct launch *l)
+{
+	return model_load(l->model, l->name, l->s->env.sandbox, l->s->env.environ, &l->project);
+}
+
 static struct err *find_images(struct launch *l)
 {
 	auto_image_store struct image_store *store = NULL;
@@ -742,15 +748,20 @@ static struct err *find_images(struct launch *l)
 	return NULL;
 }
 
-static struct err *start_pod(struct launch *l)
+static struct err *plan_pod(struct launch *l)
 {
 	auto_strv char **warnings = NULL;
-	const struct compose_policy *policy = &l->project->policy;
 
-	TRY(find_images(l));
 	TRY(pod_plan(l->project, l->images, l->s->host, &l->plan, &warnings));
 	for (char **w = warnings; w && *w; w++)
 		log_warn("%s", *w);
+	return NULL;
+}
+
+static struct err *start_pod(struct launch *l)
+{
+	const struct compose_policy *policy = &l->project->policy;
+
 	l->options = (struct pod_run_options) {
 		.watcher = { .ctx = l,
 			     .on_up = on_up,
@@ -770,17 +781,25 @@ static struct err *start_pod(struct launch *l)
 
 static void go_start(struct launch *l)
 {
-	struct err *e;
+	static const struct {
+		struct err *(*step)(struct launch *l);
+		const char *reason;
+	} steps[] = {
+		{ load_project, "REASON_TASK_INVALID" },
+		{ find_images, "REASON_CONTAINER_LAUNCH_FAILED" },
+		{ plan_pod, "REASON_TASK_INVALID" },
+		{ start_pod, "REASON_CONTAINER_LAUNCH_FAILED" },
+	};
 
 	l->stage = STAGE_RUN;
-	e = model_load(l->model, l->name, l->s->env.sandbox, l->s->env.environ, &l->project);
-	if (e) {
-		fail(l, "REASON_TASK_INVALID", e);
-		return;
+	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
+		struct err *e = steps[i].step(l);
+
+		if (e) {
+			fail(l, steps[i].reason, e);
+			return;
+		}
 	}
-	e = start_pod(l);
-	if (e)
-		fail(l, "REASON_CONTAINER_LAUNCH_FAILED", e);
 }
 
 /* ---- hooks and the trace of what they change ---- */
@@ -872,6 +891,17 @@ static void on_retry(void *arg)
 	go_pull(l);
 }
 
+/* What the registry has decided: asking again gets the same answer. */
+static bool is_final(int code)
+{
+	static const int codes[] = { ENOENT, EACCES, EPERM, EBADMSG, EINVAL, ENOTSUP };
+
+	for (size_t i = 0; i < ARRAY_LEN(codes); i++)
+		if (code == codes[i])
+			return true;
+	return false;
+}
+
 static void on_pulled(void *arg)
 {
 	struct launch *l = arg;
@@ -886,7 +916,7 @@ static void on_pulled(void *arg)
 		return;
 	}
 	l->tries++;
-	if (l->tries >= l->set.pull_tries) {
+	if (l->tries >= l->set.pull_tries || is_final(err_code(e))) {
 		fail(l, "REASON_CONTAINER_LAUNCH_FAILED", err_wrap(e, "pull"));
 		return;
 	}
@@ -965,10 +995,10 @@ static struct err *find_project(struct launch *l)
 	e = offer_read(l->s, l->tasks, l->n, &l->source.aurora, &offer);
 	if (!e)
 		e = model_ports(l->model, &offer, l->set.host_ports);
+	if (!e)
+		model_decorate(l->model, l->s, l->tasks, l->n, &offer);
 	offer_clear(&offer);
-	TRY(e);
-	model_decorate(l->model, l->s, l->tasks, l->n);
-	return NULL;
+	return e;
 }
 
 static struct err *check_tasks(struct launch *l)

@@ -47,18 +47,17 @@ struct err *model_read(const struct source *src, const char *name, char *const *
 	TRY(compose_load(&o, &p));
 	for (char **w = p->warnings; w && *w; w++)
 		strv_add(ret_warnings, mem_strdup(*w));
+	TRY(pod_lint(p, ret_warnings)); /* while errors still name the user's own lines */
 	TRY(print(p, COMPOSE_JSON, &text));
 	return json_parse(text, strlen(text), MODEL_MAX, ret);
 }
 
-struct err *model_load(const json_t *model, const char *name, const char *dir, char *const *environ,
-		       struct compose_project **ret)
+static struct err *load_whole(const char *text, const char *name, const char *dir,
+			      char *const *environ, struct compose_project **ret)
 {
 	static char *const files[] = { (char *)(uintptr_t) "slipway/compose.yml", NULL };
 	/* what its profiles turn off is no longer in it */
 	static char *const profiles[] = { (char *)(uintptr_t) "*", NULL };
-	auto_compose struct compose_project *p = NULL;
-	auto_free char *text = json_text(model, 2), *yaml = NULL;
 	const struct compose_options o = { .files = files,
 					   .text = text,
 					   .project_dir = dir,
@@ -66,11 +65,20 @@ struct err *model_load(const json_t *model, const char *name, const char *dir, c
 					   .profiles = profiles,
 					   .environ = environ };
 
-	TRY(compose_load(&o, &p));
-	TRY(print(p, COMPOSE_YAML, &yaml));
+	return compose_load(&o, ret);
+}
+
+struct err *model_load(const json_t *model, const char *name, const char *dir, char *const *environ,
+		       struct compose_project **ret)
+{
+	auto_compose struct compose_project *as_json = NULL;
+	auto_free char *text = json_text(model, 2), *yaml = NULL;
+
+	TRY(load_whole(text, name, dir, environ, &as_json));
+	TRY(print(as_json, COMPOSE_YAML, &yaml));
 	TRY(sandbox_write(dir, "compose.yml", yaml));
-	*ret = steal(&p);
-	return NULL;
+	/* once more, so that errors name lines of what can be read */
+	return load_whole(yaml, name, dir, environ, ret);
 }
 
 void model_patch(json_t **target, const json_t *patch)
@@ -396,7 +404,27 @@ static void put_ports(json_t *env, const json_t *services)
 	}
 }
 
-void model_decorate(json_t *model, const struct session *s, const struct task *tasks, size_t n)
+/* PORT0, PORT1, ..., PORT and PORTS: Marathon sets them in our environment; others leave that to executors. */
+static void put_offer(json_t *env, const struct offer *o)
+{
+	auto_strv char **all = NULL;
+
+	for (size_t i = 0; i < o->n; i++) {
+		auto_free char *key = mem_printf("PORT%zu", i);
+
+		strv_add(&all, mem_printf("%u", o->ports[i].number));
+		put(env, key, all[i]);
+	}
+	if (!all)
+		return;
+	auto_free char *list = strv_join(all, ",");
+
+	put(env, "PORT", all[0]);
+	put(env, "PORTS", list);
+}
+
+void model_decorate(json_t *model, const struct session *s, const struct task *tasks, size_t n,
+		    const struct offer *o)
 {
 	json_t *services = json_at(model, "services"), *service;
 	const char *name;
@@ -414,6 +442,7 @@ void model_decorate(json_t *model, const struct session *s, const struct task *t
 			if (is_told(*e))
 				put(env, key, *e + strlen(key) + 1);
 		}
+		put_offer(env, o);
 		put(env, "MESOS_TASK_ID", own->id);
 		put_ports(env, services);
 		put(labels, "taskId", own->id);

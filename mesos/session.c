@@ -232,6 +232,17 @@ static void on_event(void *ctx, const json_t *event)
 
 /* ---- from start to end ---- */
 
+static void sweep(const struct session *s)
+{
+	auto_image_store struct image_store *store = NULL;
+	auto_err struct err *e = image_store_open(s->host->root, &store);
+
+	if (!e)
+		e = image_sweep(store);
+	if (e)
+		log_warn("%s", err_text(e));
+}
+
 /* What executors that were killed have left on this host. It is not in the way of our subscription. */
 static void on_collect(void *arg)
 {
@@ -243,6 +254,7 @@ static void on_collect(void *arg)
 
 	if (e)
 		log_warn("%s", err_text(e));
+	sweep(ends->s);
 }
 
 static struct err *set_up(struct session *s)
@@ -272,6 +284,8 @@ static void tear_down(struct session *s)
 		s->launches = launch_next(l);
 		launch_free(l);
 	}
+	if (s->host) /* after the last word: a pull that was killed may have much */
+		sweep(s);
 	link_free(s->link);
 	http_free(s->http);
 	for (size_t i = 0; i < ARRAY_LEN(watches); i++)
