@@ -317,7 +317,10 @@ class Container:
             self.stream = wire.Stream(connection, self.agent.framing, cut, self.agent.reset)
             self.subscribed_at.append(time.time())
             self.stream.start()
-            self.send(self.subscribed())
+            if self.agent.recorded:
+                self.raw(self.agent.recorded)
+            else:
+                self.send(self.subscribed())
             for status in new:
                 self.take(status, fresh=False)
             for update in call["subscribe"].get("unacknowledged_updates", []):
@@ -364,6 +367,8 @@ class Container:
         self.condition.notify_all()
 
     def synthesise(self, name, state, reason, message):
+        if any(s["task_id"]["value"] == name and s["state"] in TERMINAL for s in self.statuses):
+            return
         self.note("agent", f"{name} {state} {reason}")
         self.publish({"task_id": {"value": name}, "state": state, "reason": reason, "message": message,
                       "source": "SOURCE_AGENT", "timestamp": time.time()})
@@ -480,7 +485,7 @@ class Container:
     def story(self):
         """All that happened, for whoever has to find out why a test has failed."""
         lines = []
-        for when, who, text, data in self.log:
+        for when, who, text, data in self.log[-80:]:
             lines.append(f"{when:8.3f} {who:5} {text}" + (f" {json.dumps(data)[:600]}" if data and who == "<-" else ""))
         for name in ("stdout", "stderr"):
             path = f"{self.sandbox}/{name}"
@@ -497,6 +502,7 @@ class Agent:
 
     framing, cuts, reset    how streams are written (wire.py); cuts is a list of lengths, one a stream
     acks                    what becomes of acknowledgements
+    recorded                bytes that are sent as SUBSCRIBED
     answers                 {call type: [code, ...]}: how the next such calls are answered, whatever they say
     """
 
@@ -509,7 +515,7 @@ class Agent:
         self.capabilities, self.recovery_timeout, self.backoff, self.grace = capabilities, recovery_timeout, backoff, grace
         self.launcher, self.environment = launcher or launchers.Posix(), environment or {}
         self.framing, self.acks, self.cuts, self.reset, self.answers = framing, acks or Acks(), [], False, {}
-        self.registration_timeout, self.starting = registration_timeout, starting
+        self.registration_timeout, self.starting, self.recorded = registration_timeout, starting, None
         self.agent_id, self.framework_id = f"{uuid.uuid4()}-S0", f"{uuid.uuid4()}-0000"
         self.lock = threading.RLock()
         self.condition = threading.Condition(self.lock)

@@ -53,11 +53,11 @@ def wait_for(timeout, what, condition):
 
 
 def http_get(port, path="/", address="127.0.0.1", timeout=2):
-    """(code, text); None if nobody is there."""
+    """(code, text); the code is 0 if there is no answer."""
     done = subprocess.run(["curl", "-sS", "--noproxy", "*", "--max-time", str(timeout), "-w", "\n%{http_code}",
                            f"http://{address}:{port}{path}"], capture_output=True, text=True, check=False)
     if done.returncode:
-        return None
+        return 0, ""
     text, _, code = done.stdout.rpartition("\n")
     return int(code), text
 

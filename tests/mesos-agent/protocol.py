@@ -337,7 +337,7 @@ class Member:
 
 
 def _read_table():
-    messages = {}
+    messages, current = {}, None
     for line in filter(None, TABLE.split("\n")):
         if line.startswith(" "):
             member = Member(line.strip())

@@ -46,7 +46,10 @@ def post(call):
     s = connect()
     s.sendall("\r\n".join(head + ["", ""]).encode() + body)
     f = s.makefile("rb")
-    code = int(f.readline().split()[1])
+    first = f.readline().split()
+    if len(first) < 2:
+        raise OSError("no answer")
+    code = int(first[1])
     while f.readline().strip():
         pass
     return s, f, code

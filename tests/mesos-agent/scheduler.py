@@ -16,7 +16,7 @@ import threading
 import time
 
 import launchers
-from agent import Container, as_ranges, labels, ranges, scalar, task # pylint: disable=unused-import # for scenarios
+from agent import Container, scalar
 from protocol import TERMINAL, fill, nanoseconds, seconds
 
 RESOURCES = "cpus:16;mem:16384;disk:16384;ports:[31000-32000]"
@@ -37,6 +37,8 @@ class Scheduler:
         if self.stream.status != 200:
             raise AssertionError(f"SUBSCRIBE: {self.stream.status} {self.stream.read()!r}")
         self.stream_id = self.stream.getheader("Mesos-Stream-Id")
+
+    def start(self):
         threading.Thread(target=self.read, daemon=True).start()
 
     def read(self):
@@ -84,6 +86,7 @@ class RealContainer:
         self.scheduler = Scheduler(agent.master, {
             "user": "root", "name": "slipway-test", "roles": ["*"], "checkpoint": agent.checkpoint, "failover_timeout": 60.0,
             "capabilities": [{"type": x} for x in capabilities]}, self.event)
+        self.scheduler.start()
 
     @property
     def ledger(self):

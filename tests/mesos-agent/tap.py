@@ -6,6 +6,7 @@
 
     main()                      or main(NAME...) for those whose description contains one of the words
 """
+import os
 import signal
 import sys
 import threading
@@ -13,6 +14,11 @@ import traceback
 
 TIMEOUT = 120
 tests = []
+
+# What a real agent has sent and got.
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CAPTURES = f"{os.path.dirname(TOP)}/shared/corpus/mesos-wire"
+NO_CAPTURES = "the captures of a real agent are not beside this checkout"
 
 
 class Skip(Exception):

@@ -40,6 +40,18 @@ class Request:
         return cls(transport, *parse_head(top), body)
 
 
+def records(answer):
+    """Those of a captured answer to SUBSCRIBE: its head, then records in chunks."""
+    data, stream = answer.partition(b"\r\n\r\n")[2], b""
+    while data:
+        size, _, data = data.partition(b"\r\n")
+        stream, data = stream + data[:int(size, 16)], data[int(size, 16) + 2:]
+    while stream:
+        size, _, stream = stream.partition(b"\n")
+        yield stream[:int(size)]
+        stream = stream[int(size):]
+
+
 def parse_head(data):
     lines = data.decode("latin-1").split("\r\n")
     method, path, version = lines[0].split(" ")

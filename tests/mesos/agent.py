@@ -21,13 +21,13 @@ sys.path.insert(0, f"{TOP}/tests/mesos-agent")
 
 import agent as stand_in
 import launchers
+import scheduler
 import wire
 from agent import Agent, task
 from ledger import Ledger, call_verdict, http_verdict
 from protocol import fill, seconds
-from tap import Skip, contains, equal, main, test
+from tap import CAPTURES, NO_CAPTURES, Skip, contains, equal, main, test
 
-CAPTURES = f"{os.path.dirname(TOP)}/shared/corpus/mesos-wire"
 SAMPLE = f"exec python3 {TOP}/tests/mesos-agent/sample_executor.py"
 
 
@@ -36,7 +36,7 @@ SAMPLE = f"exec python3 {TOP}/tests/mesos-agent/sample_executor.py"
 def captures(pattern):
     found = sorted(glob.glob(f"{CAPTURES}/{pattern}"))
     if not found:
-        raise Skip("the captures of a real agent are not beside this checkout")
+        raise Skip(NO_CAPTURES)
     return found
 
 
@@ -47,14 +47,7 @@ def read(path):
 
 def events(path):
     """Those of a captured stream."""
-    data, stream = read(path).partition(b"\r\n\r\n")[2], b""
-    while data:
-        size, _, data = data.partition(b"\r\n")
-        stream, data = stream + data[:int(size, 16)], data[int(size, 16) + 2:]
-    while stream:
-        size, _, stream = stream.partition(b"\n")
-        yield json.loads(stream[:int(size)])
-        stream = stream[int(size):]
+    return map(json.loads, wire.records(read(path)))
 
 
 def shape(value):
@@ -446,6 +439,69 @@ def _(directory):
         equal(c.status("TASK_FAILED")["reason"], "REASON_CONTAINER_LIMITATION_MEMORY")
         c.wait_exit()
         equal(c.violations, [])
+
+
+class Master:
+    """As much of a master as the scheduler needs: offers, and tasks that do what they are told."""
+
+    agent_id, framework_id = {"value": "S0"}, {"value": "F0"}
+
+    def __init__(self):
+        self.calls, self.stream, self.number = [], None, 0
+        self.server = wire.Server(self.handle, ("127.0.0.1", 0))
+
+    def send(self, kind, **more):
+        data = json.dumps({"type": kind, **more}).encode()
+        record = b"%d\n%s" % (len(data), data)
+        self.stream.write(b"%x\r\n%s\r\n" % (len(record), record))
+
+    def update(self, name, state):
+        self.number += 1
+        self.send("UPDATE", update={"status": {"task_id": {"value": name}, "state": state, "uuid": f"u{self.number}",
+                                               "agent_id": self.agent_id}})
+
+    def handle(self, request, connection):
+        call = json.loads(request.body)
+        self.calls.append((call, request.headers))
+        if call["type"] == "SUBSCRIBE":
+            self.stream = connection
+            connection.write(wire.head(200, [("Transfer-Encoding", "chunked"), ("Mesos-Stream-Id", "stream-1")]))
+            self.send("SUBSCRIBED", subscribed={"framework_id": self.framework_id, "heartbeat_interval_seconds": 15})
+            self.send("HEARTBEAT")
+            self.send("OFFERS", offers={"offers": [{"id": {"value": x}, "agent_id": self.agent_id} for x in ("O1", "O2")]})
+            return True
+        stays = connection.answer(request, 202)
+        if call["type"] == "ACCEPT":
+            for operation in call["accept"]["operations"]:
+                tasks = operation.get("launch", {}).get("task_infos") or operation["launch_group"]["task_group"]["tasks"]
+                for t in tasks:
+                    self.update(t["task_id"]["value"], "TASK_STARTING")
+                    self.update(t["task_id"]["value"], "TASK_RUNNING")
+        if call["type"] == "KILL":
+            self.update(call["kill"]["task_id"]["value"], "TASK_KILLED")
+        return stays
+
+
+@test("the scheduler for real masters: offers, launches, updates, kills")
+def _(directory):
+    for group in (False, True):
+        master = Master()
+        agent = type("Agent", (), {"master": ("127.0.0.1", master.server.address[1]), "capabilities": ["TASK_KILLING_STATE"],
+                                   "checkpoint": True, "work_dir": directory})
+        c = scheduler.RealContainer(agent, {"executor_id": {"value": "e"}, "command": {"value": "x"}},
+                                    [task(limits={"cpus": {"value": math.inf}})], group)
+        c.status("TASK_RUNNING")
+        c.kill(grace=2)
+        c.status("TASK_KILLED")
+        c.wait_exit()
+        c.shutdown()
+        calls = {call["type"]: call for call, _ in master.calls}
+        equal(sorted(calls), ["ACCEPT", "ACKNOWLEDGE", "DECLINE", "KILL", "SUBSCRIBE", "TEARDOWN"])
+        equal(all(h["mesos-stream-id"] == "stream-1" for call, h in master.calls if call["type"] != "SUBSCRIBE"), True)
+        equal(len([1 for call, _ in master.calls if call["type"] == "ACKNOWLEDGE"]), 3)
+        contains(json.dumps(calls["ACCEPT"]), '"limits": {"cpus": {"value": "Infinity"}}')
+        equal(c.violations, [])
+        master.server.close()
 
 
 @test("durations")

@@ -57,7 +57,7 @@ def _(case):
         for kill in (True, False):
             c = case.launch({n: dict(s) if isinstance(s, dict) else s for n, s in POD.items()}, top=TOP, ports=[31005], agent=agent)
             c.status("TASK_RUNNING")
-            wait_for(3, "an answer", lambda: http_get(31005))
+            wait_for(3, "an answer", lambda: http_get(31005)[0] == 200)
             if kill:
                 c.kill_executor()
             else:

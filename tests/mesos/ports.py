@@ -99,7 +99,7 @@ def _(case):
     c = case.launch({"it": {"network_mode": "host", "command": ["sh", "-c", "mkdir /w; echo $$PORT0 >/w/index.html; exec httpd -f -p $$PORT0 -h /w"]}},
                     ports=[31005])
     c.status("TASK_RUNNING")
-    wait_for(3, "an answer", lambda: http_get(31005) and http_get(31005)[0] == 200)
+    wait_for(3, "an answer", lambda: http_get(31005)[0] == 200)
     equal(http_get(31005)[1].strip(), "31005")
     c.kill(grace=1)
     c.status("TASK_KILLED")

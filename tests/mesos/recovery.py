@@ -14,7 +14,7 @@ sys.path.insert(0, f"{os.path.dirname(os.path.abspath(__file__))}/../mesos-agent
 import wire
 from agent import Acks, Late, Lost, Never, Reordered, Twice, task
 from host import EXECUTOR, executor_only, http_get, run_scenarios, wait_for
-from tap import equal, test
+from tap import CAPTURES, NO_CAPTURES, Skip, equal, test
 
 SLEEPER = {"command": ["sleep", "1000"], "init": True}
 LIFE = ["TASK_STARTING", "TASK_RUNNING", "TASK_KILLED"]
@@ -43,6 +43,25 @@ def _(case):
         life(case.launch({"it": SLEEPER}))
 
 
+@test("the very bytes that a real agent has sent", stand_in=True)
+def _(case):
+    for name in ("posix-kill", "linux-late"):
+        path = f"{CAPTURES}/{name}/stream.raw"
+        if not os.path.exists(path):
+            raise Skip(NO_CAPTURES)
+        with open(path, "rb") as f:
+            first, launch, *_ = wire.records(f.read())
+        t = json.loads(launch)["launch"]["task"]
+        agent = case.agent()
+        agent.recorded, agent.agent_id = first, t["agent_id"]["value"]
+        agent.framework_id = t["executor"]["framework_id"]["value"]
+        c = agent.run(f"exec {EXECUTOR}", files={"compose.yml": case.pod({"it": SLEEPER})}, executor={"executor_id": t["executor"]["executor_id"]})
+        c.wait_subscribed()
+        c.ledger.launch(t)
+        c.raw(launch)
+        life(c)
+
+
 @test("the domain socket, also one with a long path, and TLS; with a token and without", stand_in=True)
 def _(case):
     for n, options in enumerate(({"transport": "unix"}, {"transport": "unix", "name": "d" * 120}, {"transport": "tls"},
@@ -69,19 +88,18 @@ def _(case):
     agent = case.agent(checkpoint=True, backoff="5ms")
     agent.cuts = list(range(1, 800, STEP))
     cuts = len(agent.cuts)
-    c = case.launch({"it": SLEEPER})
+    c = agent.run(f"exec {EXECUTOR}", files={"compose.yml": case.pod({"it": SLEEPER})})
     c.wait_subscribed(cuts + 1, 300)
+    c.launch(task())
     life(c)
 
 
 @test("the stream is cut at any byte of LAUNCH: that task is lost, the next one runs", stand_in=True, timeout=600)
 def _(case):
     agent = case.agent(checkpoint=True, backoff="5ms")
-    head = None
     for offset in range(40, 600, STEP * 10):
         c = agent.run(f"exec {EXECUTOR}", files={"compose.yml": case.pod({"it": SLEEPER})})
         c.wait_subscribed()
-        head = head or len(json.dumps(c.subscribed())) # not exactly; the offset counts from what is left
         c.stream.left = offset
         c.launch(task("cut"))
         c.wait_subscribed(2)
