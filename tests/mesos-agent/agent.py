@@ -147,6 +147,7 @@ class Container:
         self.ledger = Ledger(self.executor_id, agent.capabilities, agent.starting)
         self.state, self.reason, self.stream, self.process, self.exit_code = "REGISTERING", None, None, None, None
         self.statuses, self.log, self.queue, self.subscribed_at = [], [], [], []
+        self.destroying = threading.Lock()
         self.log_since, self.destroyed, self.exited = time.time(), False, False
         grace = self.executor.get("shutdown_grace_period")
         self.grace = f"{grace['nanoseconds'] / 1e9:g}secs" if grace else agent.grace
@@ -402,14 +403,15 @@ class Container:
                 return
             self.reason = why
             self.note("agent", f"destroys the container: {why}")
-        self.ledger.violations += self.agent.launcher.destroy(self.id, self.process.pid)
+        with self.destroying:
+            self.ledger.violations += self.agent.launcher.destroy(self.id, self.process.pid)
 
     def wait_process(self):
         code = self.process.wait()
+        self.note("agent", f"the executor has ended with {code}")
+        with self.destroying:
+            self.ledger.violations += self.agent.launcher.destroy(self.id, self.process.pid)
         with self.lock:
-            self.note("agent", f"the executor has ended with {code}")
-            problems = self.agent.launcher.destroy(self.id, self.process.pid)
-            self.ledger.violations += problems
             self.destroyed, self.exit_code, self.state = True, code, "TERMINATED"
             if self.stream:
                 self.stream.end()
@@ -491,7 +493,7 @@ class Container:
             path = f"{self.sandbox}/{name}"
             if os.path.exists(path):
                 with open(path, errors="replace") as f:
-                    lines += [f"{name}: {x.rstrip()}" for x in f.readlines()[-20:]]
+                    lines += [f"{name}: {x.rstrip()[:300]}" for x in f.readlines()[-12:]]
         return lines + [f"violation: {x}" for x in self.violations]
 
 

@@ -185,7 +185,7 @@ class Linux:
     def destroy(self, container_id, helper):
         """What could not be done; empty if all of it is gone."""
         groups = self.groups(container_id)
-        problems = freezer_kill(groups["freezer"])
+        problems = freezer_kill(groups["freezer"]) if os.path.isdir(groups["freezer"]) else []
         for hierarchy, group in groups.items():
             end = time.time() + 2
             while os.path.isdir(group) and time.time() < end:

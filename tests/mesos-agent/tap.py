@@ -65,7 +65,7 @@ def run(function, around, timeout, marks):
         return False, str(e), []
     except (Exception, KeyboardInterrupt) as e: # pylint: disable=broad-except # a failed test must not end the others
         lines = [line.rstrip() for line in traceback.format_exception(e)][-6:]
-        return True, None, lines + getattr(e, "story", [])
+        return True, None, lines + [""] + getattr(e, "story", [])
     finally:
         signal.alarm(0)
 

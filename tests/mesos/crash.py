@@ -26,7 +26,7 @@ TOP = {"volumes": {"data": {}}}
 
 def crash(case, launcher, moment, agent):
     """Killed so long after the launch was sent."""
-    c = case.launch({n: dict(s) if isinstance(s, dict) else s for n, s in POD.items()}, top=TOP, ports=[31005], agent=agent)
+    c = case.launch(POD, top=TOP, ports=[31005], agent=agent)
     c.wait_subscribed()
     time.sleep(moment)
     c.kill_executor()
@@ -55,7 +55,7 @@ def _(case):
     for launcher in (None, "posix"):
         agent = case.agent(launcher)
         for kill in (True, False):
-            c = case.launch({n: dict(s) if isinstance(s, dict) else s for n, s in POD.items()}, top=TOP, ports=[31005], agent=agent)
+            c = case.launch(POD, top=TOP, ports=[31005], agent=agent)
             c.status("TASK_RUNNING")
             wait_for(3, "an answer", lambda: http_get(31005)[0] == 200)
             if kill:
@@ -71,7 +71,7 @@ def _(case):
     case.crashed = True
     for launcher in (None, "posix"):
         agent = case.agent(launcher, grace="1secs")
-        c = case.launch({n: dict(s) if isinstance(s, dict) else s for n, s in POD.items()}, top=TOP, ports=[31005], agent=agent)
+        c = case.launch(POD, top=TOP, ports=[31005], agent=agent)
         c.status("TASK_RUNNING")
         os.kill(c.executor_pid(), signal.SIGSTOP)
         c.shutdown()

@@ -64,7 +64,8 @@ def _(case):
 
 @test("a service that dies of a signal: the message tells which")
 def _(case):
-    c = case.launch({"bad": ["sh", "-c", "sleep 0.3; kill -SEGV $$$$"]})
+    # (As process 1 it would not get it.)
+    c = case.launch({"bad": {"command": ["sh", "-c", "sleep 0.3; kill -SEGV $$$$"], "init": True}})
     failed = c.status("TASK_FAILED")
     contains(failed["message"], "bad")
     wanted = ("SIGSEGV", "Segmentation fault", "signal 11", "139")

@@ -128,16 +128,35 @@ def _(case):
         c.wait_exit()
 
 
-@test("an image in TaskInfo.container: DOCKER, with ports, volumes and parameters")
+def docker(case, **more):
+    return {"type": "DOCKER", "docker": {"image": case.image("nginx"), "network": "BRIDGE", "port_mappings": [
+        {"host_port": 31005, "container_port": 80, "protocol": "tcp"}], **more}}
+
+
+@test("an image in TaskInfo.container: DOCKER, with ports and volumes")
 def _(case):
-    c = case.launch(files={"www/index.html": "from the sandbox\n"}, ports=[31005], container={"type": "DOCKER", "docker": {
-        "image": case.image("nginx"), "network": "BRIDGE", "parameters": [{"key": "hostname", "value": "webbox"}],
-        "port_mappings": [{"host_port": 31005, "container_port": 80, "protocol": "tcp"}]}})
+    os.mkdir(f"{case.directory}/data")
+    c = case.launch(ports=[31005], container={**docker(case), "volumes": [
+        {"mode": "RW", "container_path": "/data", "host_path": f"{case.directory}/data"}]})
     running = c.status("TASK_RUNNING")
     equal(http_get(31005)[0], 200)
     equal(running["container_status"]["network_infos"][0]["port_mappings"][0]["host_port"], 31005)
     c.kill()
     c.status("TASK_KILLED")
+    c.wait_exit()
+
+
+@test("an image in TaskInfo.container: parameters are honoured, or refused by their names")
+def _(case):
+    c = case.launch(ports=[31005], container=docker(case, parameters=[{"key": "hostname", "value": "webbox"}]))
+    c.wait(10, "a decision", lambda: len(c.states()) > 1)
+    if c.states()[-1] == "TASK_FAILED":
+        contains(c.statuses[-1]["message"], "hostname")
+        equal(c.statuses[-1]["reason"], "REASON_TASK_INVALID")
+    else:
+        c.status("TASK_RUNNING")
+        c.kill()
+        c.status("TASK_KILLED")
     c.wait_exit()
 
 
@@ -175,7 +194,8 @@ def _(case):
 
 @test("an image that is not there, a program that is not in it: launch failures that name them")
 def _(case):
-    fails(case.launch({"it": {"image": "no-such-image"}}), "REASON_CONTAINER_LAUNCH_FAILED", "no-such-image")
+    quick = {"config.launchtask.retryinterval": "100ms"}
+    fails(case.launch({"it": {"image": "no-such-image"}}, labels=quick), "REASON_CONTAINER_LAUNCH_FAILED", "no-such-image")
     fails(case.launch({"it": ["/no/such/program"]}), "REASON_CONTAINER_LAUNCH_FAILED", "it", "/no/such/program")
 
 
