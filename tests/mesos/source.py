@@ -9,7 +9,7 @@ import sys
 sys.path.insert(0, f"{os.path.dirname(os.path.abspath(__file__))}/../mesos-agent")
 
 from agent import labels, scalar, task
-from host import EXECUTOR, encoded, http_get, run_scenarios
+from host import EXECUTOR, encoded, http_get, run_scenarios, wait_for
 from protocol import nanoseconds
 from tap import contains, equal, test
 
@@ -221,8 +221,9 @@ def _(case):
     case.agent(token="header.body.signature")
     c = case.launch({"it": ["sh", "-c", "env; sleep 1000"]})
     c.status("TASK_RUNNING")
-    with open(f"{c.sandbox}/it/stdout") as f:
-        equal("signature" in f.read(), False)
+    path = f"{c.sandbox}/it/stdout"
+    said = wait_for(5, "its environment", lambda: os.path.exists(path) and open(path).read())
+    equal("PATH=" in said and "signature" not in said, True, said)
     with open(f"/proc/{c.executor_pid()}/environ") as f:
         equal("signature" in f.read(), False)
     c.kill()
