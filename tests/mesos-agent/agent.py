@@ -243,10 +243,12 @@ class Container:
             for t in full:
                 self.ledger.launch(t)
             if group:
-                self.send({"type": "LAUNCH_GROUP", "launch_group": {"task_group": {"tasks": full}}})
+                events = [(full, {"type": "LAUNCH_GROUP", "launch_group": {"task_group": {"tasks": full}}})]
             else:
-                for t in full:
-                    self.send({"type": "LAUNCH", "launch": {"task": t}})
+                events = [([t], {"type": "LAUNCH", "launch": {"task": t}}) for t in full]
+            for about, event in events:
+                if not self.send(event):
+                    self.ledger.lost(about)
 
     def launch_queued(self):
         queue, self.queue = self.queue, []

@@ -244,12 +244,7 @@ def groups_of(container):
 
 def executor_only(container):
     """Is there nobody in the container's groups but the executor, and the shell and helper above it?"""
-    mine, pid = {container.process.pid}, container.process.pid
-    while children := launchers.children(pid):
-        if launchers.name(pid) != "sh":
-            break
-        pid = children[0]
-        mine.add(pid)
+    mine = set(launchers.chain(container.process.pid))
     return not [p for p in groups_of(container) if p not in mine and launchers.name(p) != "slipway-fetch"]
 
 

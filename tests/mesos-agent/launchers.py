@@ -72,13 +72,19 @@ def name(pid):
         return ""
 
 
-def executor(helper):
-    """The executor: the first below the helper that is neither shell nor Mesos's own. None: not there
-    (any more, or yet)."""
+def chain(helper):
+    """From the helper down to the executor, which is the first that is neither shell nor Mesos's own."""
     pid = helper
-    while pid and (name(pid) in ("sh", "bash") or name(pid).startswith("mesos-")):
-        pid = next(iter(children(pid)), None)
-    return pid
+    while pid and name(pid):
+        yield pid
+        is_above = name(pid) in ("sh", "bash") or name(pid).startswith("mesos-")
+        pid = next(iter(children(pid)), None) if is_above else None
+
+
+def executor(helper):
+    """The executor. None: not there (any more, or yet)."""
+    last = [*chain(helper)][-1:]
+    return last[0] if last and name(last[0]) not in ("sh", "bash") and last[0] != helper else None
 
 
 def kill(pid):

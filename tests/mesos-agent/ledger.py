@@ -134,6 +134,11 @@ class Ledger:
         self.tasks[task["task_id"]["value"]] = task
         self.launched[task["task_id"]["value"]] = time.time()
 
+    def lost(self, tasks):
+        """The executor cannot have heard of their launch."""
+        for task in tasks:
+            self.launched[task["task_id"]["value"]] = None
+
     def kill(self, task_id):
         self.killed.setdefault(task_id, time.time())
 

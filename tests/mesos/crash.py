@@ -31,7 +31,7 @@ def crash(case, launcher, moment, agent):
     time.sleep(moment)
     c.kill_executor()
     c.wait_exit(5)
-    equal(c.states()[-1], "TASK_FAILED")
+    c.wait(5, "TASK_FAILED", lambda: c.find("TASK_FAILED"))
     case.host.assert_clean(collect=True, timeout=2)
 
 
@@ -76,7 +76,8 @@ def _(case):
         os.kill(c.executor_pid(), signal.SIGSTOP)
         c.shutdown()
         c.wait_exit(8)
-        contains(c.reason, "grace period")
+        if not agent.real:
+            contains(c.reason, "grace period")
         case.host.assert_clean(collect=True, timeout=2)
 
 
@@ -110,7 +111,7 @@ def _(case):
     case.host.assert_clean(collect=True)
 
 
-@test("an agent that dies with its executor leaves what the next check collects")
+@test("an agent that dies with its executor leaves what the next check collects", stand_in=True)
 def _(case):
     case.crashed = True
     agent = case.agent(checkpoint=True)

@@ -187,13 +187,14 @@ def _(case):
         c = case.launch({"it": service})
         c.status("TASK_RUNNING")
         c.shutdown()
-        c.status("TASK_KILLED")
-        died_first(c)
+        if not c.agent.real: # a framework that is torn down hears no more
+            c.status("TASK_KILLED")
+            died_first(c)
         c.wait_exit()
         equal(c.reason, None, "the agent did not have to")
 
 
-@test("shutdown before anything was launched")
+@test("shutdown before anything was launched", stand_in=True)
 def _(case):
     c = case.agent().run(f"exec {EXECUTOR}")
     c.wait_subscribed()

@@ -67,7 +67,7 @@ def _(case):
     mapped(case, ["80", "31005:81", "82"], [31005, 31006, 31007], [(31006, 80, "tcp"), (31005, 81, "tcp"), (31007, 82, "tcp")])
 
 
-@test("offers of several ranges, in any order")
+@test("offers of several ranges, in any order", stand_in=True)
 def _(case):
     mapped(case, ["80", "81", "82"], [31010, 31005, 31006], [(31010, 80, "tcp"), (31005, 81, "tcp"), (31006, 82, "tcp")])
 

@@ -14,6 +14,7 @@ sys.path.insert(0, f"{os.path.dirname(os.path.abspath(__file__))}/../mesos-agent
 import wire
 from agent import Acks, Late, Lost, Never, Reordered, Twice, task
 from host import EXECUTOR, executor_only, http_get, run_scenarios, wait_for
+from protocol import fill
 from tap import CAPTURES, NO_CAPTURES, Skip, equal, test
 
 SLEEPER = {"command": ["sleep", "1000"], "init": True}
@@ -83,33 +84,44 @@ def _(case):
     equal(c.ledger.subscriptions, 0)
 
 
-@test("the stream is cut at any byte of SUBSCRIBED, and the executor comes back", stand_in=True, timeout=600)
+def size(event):
+    """Of a record, with its length and the chunk around it."""
+    data = len(json.dumps(fill("Event", event), separators=(",", ":")))
+    record = len(f"{data}\n") + data
+    return len(f"{record:x}\r\n") + record + len("\r\n")
+
+
+@test(f"the stream is cut at every byte of SUBSCRIBED (step {STEP}), and the executor comes back", stand_in=True, timeout=600)
 def _(case):
     agent = case.agent(checkpoint=True, backoff="5ms")
-    agent.cuts = list(range(1, 800, STEP))
-    cuts = len(agent.cuts)
-    c = agent.run(f"exec {EXECUTOR}", files={"compose.yml": case.pod({"it": SLEEPER})})
+    agent.cuts = [1]
+    with agent.lock:
+        c = agent.run(f"exec {EXECUTOR}", files={"compose.yml": case.pod({"it": SLEEPER})})
+        agent.cuts += range(1 + STEP, size(c.subscribed()), STEP)
+        cuts = len(agent.cuts)
     c.wait_subscribed(cuts + 1, 300)
     c.launch(task())
     life(c)
 
 
-@test("the stream is cut at any byte of LAUNCH: that task is lost, the next one runs", stand_in=True, timeout=600)
+@test(f"the stream is cut at every byte of LAUNCH (step {STEP}): that task is lost, the next one runs", stand_in=True, timeout=600)
 def _(case):
     agent = case.agent(checkpoint=True, backoff="5ms")
-    for offset in range(40, 600, STEP * 10):
-        c = agent.run(f"exec {EXECUTOR}", files={"compose.yml": case.pod({"it": SLEEPER})})
-        c.wait_subscribed()
-        c.stream.left = offset
-        c.launch(task("cut"))
-        c.wait_subscribed(2)
-        c.status("TASK_LOST", "cut")
-        c.launch(task("whole"))
-        c.status("TASK_RUNNING", "whole")
-        c.kill("whole")
-        c.status("TASK_KILLED", "whole")
-        c.wait_exit()
-        equal(c.ledger.updates and {u.task for u in c.ledger.updates.values()}, {"whole"})
+    c = agent.run(f"exec {EXECUTOR}", files={"compose.yml": case.pod({"it": SLEEPER})})
+    whole = size({"type": "LAUNCH", "launch": {"task": c.complete(task("cut-0000"))}})
+    for n, offset in enumerate(range(1, whole - 2, STEP), 1): # without the end of the chunk it may be taken, or not
+        c.wait_subscribed(n)
+        with agent.lock:
+            c.stream.left = offset
+            c.launch(task(f"cut-{offset:04}"))
+        c.wait_subscribed(n + 1)
+        c.status("TASK_LOST", f"cut-{offset:04}")
+    c.launch(task("whole"))
+    c.status("TASK_RUNNING", "whole")
+    c.kill("whole")
+    c.status("TASK_KILLED", "whole")
+    c.wait_exit()
+    equal({u.task for u in c.ledger.updates.values()}, {"whole"})
 
 
 @test("large events, strange characters, unknown events and members are no harm", stand_in=True)
