@@ -312,8 +312,8 @@ static const struct attr extends_attrs[] = {
 	{ 0 },
 };
 static const struct attr logging_attrs[] = {
-	ROW(compose_logging, driver,  str,  REPLACE, PARTIAL, "json-file, local and none; others are read as json-file, with a warning"),
-	ROW(compose_logging, options, opts, BY_KEY,  IGNORED, "output is kept in three files of 10 MB each"),
+	ROW(compose_logging, driver,  str,  REPLACE, PARTIAL, "json-file (10m, 3 files), local (20m, 5 files; kept as json-file), journald or none; others are refused"),
+	ROW(compose_logging, options, opts, BY_KEY,  PARTIAL, "max-size, max-file, tag, labels, env, max-buffer-size; mode is always non-blocking, nothing is compressed; others are refused"),
 	{ 0 },
 };
 static const struct attr provider_attrs[] = {
@@ -381,7 +381,7 @@ const struct attr service_attrs[] = {
 	{ "label_file", &kind_paths, UNIQUE, FULL, SIZE_MAX, NULL, 0, NULL, "files of labels; labels win over them" },
 	ROW(S, labels,             labels,      BY_KEY,  FULL,    "kept with the container"),
 	ROW(S, links,              list,     UNIQUE,  FULL,    "services it starts after, and further names for them"),
-	{ "logging", &kind_table, BY_DRIVER, PARTIAL, offsetof(struct S, logging), logging_attrs, 0, NULL, "output is kept in json-file format, rotated" },
+	{ "logging", &kind_table, BY_DRIVER, PARTIAL, offsetof(struct S, logging), logging_attrs, 0, NULL, "where output goes; rotated by default" },
 	ROW(S, mac_address,        str,      REPLACE, IGNORED, NO_LINK),
 	ROW(S, mem_limit,          size,     REPLACE, FULL,    "memory limit"),
 	ROW(S, mem_reservation,    size,     REPLACE, FULL,    "memory that is not taken from it under pressure"),

@@ -199,7 +199,7 @@ static struct err *create(struct pod *p, struct container *c)
 	TRY(make_group(p, c));
 	where.group = c->group;
 	if (!c->log)
-		TRY(log_open(p->host, p->plan->name, c->plan->service->name, &c->log));
+		TRY(log_open(p->host, p->plan->name, c->plan, p->loop, &c->log));
 	if (c->spec)
 		TRY(spec_renew(c->spec));
 	else

@@ -27,6 +27,7 @@ struct err *pod_host_open(struct pod_host **ret)
 	h->root = setting("SLIPWAY_ROOT", "/var/lib/slipway");
 	h->run = setting("SLIPWAY_RUN", "/run/slipway");
 	h->cgroup_parent = setting("SLIPWAY_CGROUP_PARENT", "slipway");
+	h->journal = setting("SLIPWAY_JOURNAL", "/run/systemd/journal/socket");
 	if (*h->root != '/' || *h->run != '/')
 		return err_new(EINVAL, "SLIPWAY_ROOT and SLIPWAY_RUN must be absolute paths");
 	if (strstr(h->cgroup_parent, ".."))
@@ -58,6 +59,7 @@ void pod_host_free(struct pod_host *h)
 	free(h->run);
 	free(h->cgroup_parent);
 	free(h->cgroup_task);
+	free(h->journal);
 	fd_cleanup(&h->run_dir);
 	free(h);
 }

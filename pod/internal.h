@@ -10,10 +10,8 @@
 #include "runtime/runtime.h"
 
 enum {
-	GRACE_DEFAULT = 10000,	 /* milliseconds */
-	SHM_DEFAULT = 64 << 20,	 /* bytes */
-	LOG_SIZE_MAX = 10 << 20, /* bytes of one log file */
-	LOG_FILES = 3,
+	GRACE_DEFAULT = 10000,	/* milliseconds */
+	SHM_DEFAULT = 64 << 20, /* bytes */
 	STATE_MAX = 8 << 20,
 	CGROUP_WAIT = 2000, /* milliseconds */
 	DEATH_WAIT = 10000, /* milliseconds until a killed process is called stuck */
@@ -24,6 +22,19 @@ enum pod_network { POD_NETWORK_POD, POD_NETWORK_HOST, POD_NETWORK_NONE };
 struct plan_health {
 	char **test; /* argv; NULL: none */
 	int64_t interval, timeout, start_period, start_interval, retries;
+};
+
+/* Where output goes. */
+enum log_kind { LOG_TO_FILES, LOG_TO_JOURNAL, LOG_TO_NOWHERE };
+struct plan_log {
+	const char *driver; /* docker's name for it */
+	enum log_kind kind;
+	int64_t size_max; /* bytes of one file; 0: no limit */
+	int64_t files;	  /* with the one that is written */
+	int64_t buffer;	  /* bytes that may wait for the journal */
+	char *tag;	  /* NULL: none */
+	char *attrs;	  /* JSON of each line, with a comma at its end; NULL: none */
+	char **fields;	  /* of each message to the journal, "NAME=value" */
 };
 
 /* One service, resolved against its image. */
@@ -49,6 +60,7 @@ struct plan_container {
 	size_t n_rlimits;
 	struct plan_mount *mounts;
 	size_t n_mounts;
+	struct plan_log log;
 };
 
 struct plan_mount {
@@ -110,7 +122,8 @@ struct pod_plan {
 };
 
 /* ---- lint.c ---- */
-struct err *lint_project(const struct compose_project *p, char ***warnings) must_check;
+struct err *lint_project(const struct compose_project *p, const struct pod_host *h,
+			 char ***warnings) must_check;
 struct err *lint_plan(const struct pod_plan *plan) must_check;
 
 /* ---- plan.c ---- */
@@ -124,6 +137,12 @@ void resolve_clear(struct plan_container *c);
 /* Its mounts, those of targets above first. resolve_mounts.c */
 struct err *resolve_mounts(const struct compose_project *p, const struct compose_service *s,
 			   const struct image *i, struct plan_container *c) must_check;
+/* Its logging, and with it what the tag and the labels say. resolve_log.c */
+struct err *resolve_log(const struct pod_host *h, struct plan_container *c) must_check;
+/* The same as far as it needs no image; @warnings gets what is honoured otherwise. */
+struct err *resolve_log_check(const struct compose_service *s, const struct pod_host *h,
+			      char ***warnings) must_check;
+void resolve_log_clear(struct plan_log *l);
 /* The ports of container @index, added to the plan. */
 struct err *resolve_ports(struct pod_plan *plan, size_t index) must_check;
 
@@ -160,10 +179,27 @@ void pause_clear(struct pause *p); /* kills and reaps */
 
 /* ---- logs.c ---- */
 struct log_writer;
-struct err *log_open(const struct pod_host *h, const char *pod, const char *service,
-		     struct log_writer **ret) must_check;
+/* NULL when nothing is kept. @loop may be NULL: then a busy journal is tried again with the next line. */
+struct err *log_open(const struct pod_host *h, const char *pod, const struct plan_container *c,
+		     struct loop *loop, struct log_writer **ret) must_check;
 void log_put(struct log_writer *w, enum pod_stream stream, const char *data, size_t len, bool end);
 void log_free(struct log_writer *w);
+
+/* A line, or a part of one that is too long. */
+struct log_piece {
+	enum pod_stream stream;
+	const char *data;
+	size_t len;
+	bool newline; /* it ended with one, which is not in @data */
+	bool more;    /* it goes on with the next piece */
+};
+
+/* ---- journal.c ---- */
+struct journal;
+struct err *journal_open(const char *path, struct loop *loop, const struct plan_log *log,
+			 struct journal **ret) must_check;
+void journal_put(struct journal *j, const struct log_piece *p);
+void journal_free(struct journal *j); /* waits a moment for what is left */
 
 /* ---- spec.c: from a planned container to what the runtime takes ---- */
 struct container_spec;

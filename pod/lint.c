@@ -328,17 +328,6 @@ static void lint_mounts(struct lint *l, const struct compose_service *s)
 	}
 }
 
-static void lint_logging(struct lint *l, const struct compose_service *s)
-{
-	static const char *const known[] = { "json-file", "local", NULL };
-
-	if (s->logging.driver && !str_one_of(s->logging.driver, known))
-		warn(l, compose_err(&s->place,
-				    "logging: the driver '%s' is not offered; output is kept in "
-				    "json-file format",
-				    s->logging.driver));
-}
-
 static void lint_health(struct lint *l, const struct compose_service *s)
 {
 	for (size_t i = 0; i < s->depends_on.n; i++) {
@@ -354,7 +343,8 @@ static void lint_health(struct lint *l, const struct compose_service *s)
 	}
 }
 
-struct err *lint_project(const struct compose_project *p, char ***warnings)
+struct err *lint_project(const struct compose_project *p, const struct pod_host *h,
+			 char ***warnings)
 {
 	struct lint l = { .p = p, .warnings = warnings };
 
@@ -368,7 +358,7 @@ struct err *lint_project(const struct compose_project *p, char ***warnings)
 		lint_mode(&l, s);
 		lint_namespaces(&l, s);
 		lint_mounts(&l, s);
-		lint_logging(&l, s);
+		add(&l, resolve_log_check(s, h, warnings));
 	}
 	if (p->policy.main && !compose_find(p, p->policy.main))
 		add(&l, err_new(EINVAL, "%s: x-slipway.main: there is no service '%s'", p->files[0],
@@ -387,7 +377,7 @@ struct err *pod_lint(const struct compose_project *p, char ***ret_warnings)
 
 	for (size_t i = 0; i < p->n_services; i++)
 		lint_health(&l, &p->services[i]);
-	return lint_project(p, ret_warnings);
+	return lint_project(p, NULL, ret_warnings);
 }
 
 /* What only the images can tell. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pod/logs.c - the output of services, in Docker's json-file format, rotated.
+ * pod/logs.c - the output of services: cut into lines, written to files and read back.
  *
- * One object a line: {"log":"text\n","stream":"stdout","time":"..."}. Lines
+ * Files have Docker's json-file format, also those of its driver "local". One object a line: {"log":"text\n","stream":"stdout","time":"..."}. Lines
  * longer than 16 KiB are split; only the last piece ends with a newline.
  */
 #include <errno.h>
@@ -16,13 +16,16 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "pod/internal.h"
 
-enum { PIECE = 16 << 10, LINE_LIMIT = 256 << 10, FOLLOW_MS = 200 };
+enum { PIECE = 16 << 10, LINE_LIMIT = 256 << 10, FOLLOW_MS = 200, FILES_LIMIT = 1000 };
 
 struct log_writer {
+	const struct plan_log *plan;
+	struct journal *journal; /* NULL: files */
 	char *path;
 	int fd;
 	off_t size;
@@ -35,36 +38,66 @@ static const char *const streams[] = { "stdout", "stderr" };
 
 /* ---- writing ---- */
 
-struct err *log_open(const struct pod_host *h, const char *pod, const char *service,
-		     struct log_writer **ret)
+/* What an earlier run with more files has left. */
+static void remove_surplus(const struct log_writer *w)
+{
+	for (int64_t i = w->plan->files;; i++) {
+		auto_free char *old = mem_printf("%s.%lld", w->path, (long long)i);
+
+		if (unlink(old) < 0)
+			return;
+	}
+}
+
+static struct err *open_file(struct log_writer *w, const struct pod_host *h, const char *pod,
+			     const char *service)
 {
 	auto_free char *dir = state_data(h, pod, "logs");
-	struct log_writer *w = mem_alloc(sizeof(*w));
 	struct stat st;
-	struct err *e = fd_mkdirs(AT_FDCWD, dir, 0700);
 
-	w->fd = -1;
+	TRY(fd_mkdirs(AT_FDCWD, dir, 0700));
 	w->path = mem_printf("%s/%s.log", dir, service);
-	if (!e)
-		e = fd_openat(AT_FDCWD, w->path, O_WRONLY | O_CREAT | O_APPEND, &w->fd);
-	if (e) {
-		log_free(w);
-		return e;
-	}
+	TRY(fd_openat(AT_FDCWD, w->path, O_WRONLY | O_CREAT | O_APPEND, &w->fd));
 	w->size = fstat(w->fd, &st) == 0 ? st.st_size : 0;
-	*ret = w;
+	remove_surplus(w);
 	return NULL;
+}
+
+struct err *log_open(const struct pod_host *h, const char *pod, const struct plan_container *c,
+		     struct loop *loop, struct log_writer **ret)
+{
+	struct log_writer *w;
+	struct err *e;
+
+	if (c->log.kind == LOG_TO_NOWHERE)
+		return NULL;
+	w = mem_alloc(sizeof(*w));
+	w->fd = -1;
+	w->plan = &c->log;
+	if (c->log.kind == LOG_TO_JOURNAL)
+		e = compose_wrap(&c->service->place,
+				 err_wrap(journal_open(h->journal, loop, &c->log, &w->journal),
+					  "logging: journald"));
+	else
+		e = open_file(w, h, pod, c->service->name);
+	if (e)
+		log_free(w);
+	else
+		*ret = w;
+	return e;
 }
 
 static void rotate(struct log_writer *w)
 {
-	for (int i = LOG_FILES - 1; i > 0; i--) {
-		auto_free char *older = mem_printf("%s.%d", w->path, i);
-		auto_free char *newer =
-			i > 1 ? mem_printf("%s.%d", w->path, i - 1) : mem_strdup(w->path);
+	for (int64_t i = w->plan->files - 1; i > 0; i--) {
+		auto_free char *older = mem_printf("%s.%lld", w->path, (long long)i);
+		auto_free char *newer = i > 1 ? mem_printf("%s.%lld", w->path, (long long)i - 1)
+					      : mem_strdup(w->path);
 
 		(void)rename(newer, older);
 	}
+	if (w->plan->files == 1)
+		(void)unlink(w->path);
 	fd_close(&w->fd);
 	err_ignore(fd_openat(AT_FDCWD, w->path, O_WRONLY | O_CREAT | O_APPEND, &w->fd));
 	w->size = 0;
@@ -114,8 +147,7 @@ static void put_text(FILE *f, const char *s, size_t len)
 	}
 }
 
-static void put_piece(struct log_writer *w, enum pod_stream stream, const char *data, size_t len,
-		      bool newline)
+static void write_piece(struct log_writer *w, const struct log_piece *p)
 {
 	auto_free char *time = proc_now_text();
 	char *text = NULL;
@@ -123,17 +155,32 @@ static void put_piece(struct log_writer *w, enum pod_stream stream, const char *
 	FILE *f = open_memstream(&text, &size);
 
 	fputs("{\"log\":\"", f);
-	put_text(f, data, len);
-	fprintf(f, "%s\",\"stream\":\"%s\",\"time\":\"%s\"}\n", newline ? "\\n" : "",
-		streams[stream], time);
+	put_text(f, p->data, p->len);
+	fprintf(f, "%s\",\"stream\":\"%s\",%s\"time\":\"%s\"}\n", p->newline ? "\\n" : "",
+		streams[p->stream], w->plan->attrs ? w->plan->attrs : "", time);
 	fclose(f);
-	if (w->size + (off_t)size > LOG_SIZE_MAX)
+	if (w->plan->size_max && w->size && w->size + (off_t)size > w->plan->size_max)
 		rotate(w);
 	/* a full disk loses lines, never the service */
 	if (w->fd < 0 || write(w->fd, text, size) != (ssize_t)size)
 		w->lost++;
 	w->size += (off_t)size;
 	free(text);
+}
+
+static void put_piece(struct log_writer *w, enum pod_stream stream, bool newline, bool more)
+{
+	const struct log_piece piece = { .stream = stream,
+					 .data = w->partial[stream],
+					 .len = w->len[stream],
+					 .newline = newline,
+					 .more = more };
+
+	if (w->journal)
+		journal_put(w->journal, &piece);
+	else
+		write_piece(w, &piece);
+	w->len[stream] = 0;
 }
 
 void log_put(struct log_writer *w, enum pod_stream stream, const char *data, size_t len, bool end)
@@ -153,24 +200,22 @@ void log_put(struct log_writer *w, enum pod_stream stream, const char *data, siz
 		data += n;
 		len -= n;
 		if (split || newline) {
-			put_piece(w, stream, w->partial[stream], w->len[stream], !split);
-			w->len[stream] = 0;
+			put_piece(w, stream, !split, split);
 		}
 		if (newline && !split) {
 			data++;
 			len--;
 		}
 	}
-	if (end && w->len[stream]) {
-		put_piece(w, stream, w->partial[stream], w->len[stream], false);
-		w->len[stream] = 0;
-	}
+	if (end && w->len[stream])
+		put_piece(w, stream, false, false);
 }
 
 void log_free(struct log_writer *w)
 {
 	if (!w)
 		return;
+	journal_free(w->journal);
 	fd_cleanup(&w->fd);
 	free(w->partial[0]);
 	free(w->partial[1]);
@@ -277,23 +322,29 @@ static int64_t seek_tail(FILE *f, int64_t lines)
 /* What was rotated away comes first: @lines of it (-1: all). */
 static bool read_rotated(const struct pod_logs *l, const struct reader *r, int64_t lines)
 {
-	struct reader old[LOG_FILES] = { 0 };
+	struct reader *old = NULL;
 	bool go_on = true;
-	int n = 0;
+	size_t n = 0;
 
-	while (n < LOG_FILES - 1 && lines != 0) {
-		n++;
-		old[n] = (struct reader) { .service = r->service,
-					   .path = mem_printf("%s.%d", r->path, n) };
-		open_reader(&old[n]);
-		lines = seek_tail(old[n].file, lines);
+	while (n < FILES_LIMIT && lines != 0) {
+		struct reader one = { .service = r->service,
+				      .path = mem_printf("%s.%zu", r->path, n + 1) };
+
+		open_reader(&one);
+		if (!one.file) {
+			free(one.path);
+			break;
+		}
+		lines = seek_tail(one.file, lines);
+		old = mem_grow(old, n + 1, sizeof(*old));
+		old[n++] = one;
 	}
-	for (; n > 0; n--) {
+	while (n-- > 0) {
 		go_on = go_on && drain(&old[n], l);
-		if (old[n].file)
-			fclose(old[n].file);
+		fclose(old[n].file);
 		free(old[n].path);
 	}
+	free(old);
 	return go_on;
 }
 
@@ -325,9 +376,40 @@ static void follow(const struct pod_host *h, const char *name, const struct pod_
 	}
 }
 
+/* Where else to look, when output is not kept here. */
+static struct err *not_kept(const struct pod_service_state *s)
+{
+	const char *driver = json_string_value(json_at(s->json, "log_driver"));
+
+	if (str_eq(driver, "none"))
+		return err_new(ENODATA, "service %s: the logging driver none keeps no output",
+			       s->service);
+	if (str_eq(driver, "journald"))
+		return err_new(ENODATA,
+			       "service %s: its output is in the journal: "
+			       "journalctl CONTAINER_NAME=%s",
+			       s->service, s->container);
+	return NULL;
+}
+
+/* What there is by now of one service. */
+static bool read_service(const struct pod_host *h, const char *name, const struct pod_logs *l,
+			 const struct pod_service_state *s, struct reader *ret)
+{
+	auto_free char *file = mem_printf("logs/%s.log", s->service);
+
+	ret->service = s->service;
+	ret->path = state_data(h, name, file);
+	open_reader(ret);
+	int64_t lacking = seek_tail(ret->file, l->tail);
+
+	return read_rotated(l, ret, lacking) && drain(ret, l);
+}
+
 struct err *pod_logs(const struct pod_host *h, const char *name, const struct pod_logs *l)
 {
 	auto_pod_state struct pod_state *s = NULL;
+	struct err *elsewhere = NULL;
 	size_t n = 0;
 	bool go_on = true;
 
@@ -338,20 +420,21 @@ struct err *pod_logs(const struct pod_host *h, const char *name, const struct po
 	struct reader *readers = mem_alloc((s->n_services + 1) * sizeof(*readers));
 
 	for (size_t i = 0; i < s->n_services; i++) {
-		if (l->services && *l->services && !strv_has(l->services, s->services[i].service))
+		const struct pod_service_state *one = &s->services[i];
+
+		if (l->services && *l->services && !strv_has(l->services, one->service))
 			continue;
-		auto_free char *file = mem_printf("logs/%s.log", s->services[i].service);
-		struct reader *r = &readers[n++];
+		struct err *e = not_kept(one);
 
-		r->service = s->services[i].service;
-		r->path = state_data(h, name, file);
-		open_reader(r);
-		int64_t lacking = seek_tail(r->file, l->tail);
-
-		go_on = go_on && read_rotated(l, r, lacking);
-		go_on = go_on && drain(r, l);
+		elsewhere = err_join(elsewhere, e);
+		if (!e && go_on)
+			go_on = read_service(h, name, l, one, &readers[n++]);
 	}
-	if (l->follow && go_on)
+	if (elsewhere && n) { /* some is here: that is what was asked for, as far as it goes */
+		log_warn("%s", err_text(elsewhere));
+		err_free(steal(&elsewhere));
+	}
+	if (l->follow && go_on && n)
 		follow(h, name, l, readers, n);
 	for (size_t i = 0; i < n; i++) {
 		if (readers[i].file)
@@ -359,5 +442,5 @@ struct err *pod_logs(const struct pod_host *h, const char *name, const struct po
 		free(readers[i].path);
 	}
 	free(readers);
-	return NULL;
+	return elsewhere;
 }

@@ -187,15 +187,16 @@ struct err *pod_plan(const struct compose_project *p, struct image *const *image
 	auto_pod_plan struct pod_plan *plan = mem_alloc(sizeof(*plan));
 	struct err *errors = NULL;
 
-	(void)h;
 	plan->project = p;
 	plan->name = p->name;
-	TRY(lint_project(p, ret_warnings));
+	TRY(lint_project(p, h, ret_warnings));
 	plan->containers = mem_alloc((p->n_services + 1) * sizeof(*plan->containers));
 	for (size_t i = 0; i < p->n_services; i++) {
 		plan->n_containers++;
-		errors = err_join(errors, resolve_container(p, &p->services[i], images[i],
-							    &plan->containers[i]));
+		struct err *e =
+			resolve_container(p, &p->services[i], images[i], &plan->containers[i]);
+
+		errors = err_join(errors, e ? e : resolve_log(h, &plan->containers[i]));
 	}
 	TRY(errors);
 	if (plan->n_containers == 0)

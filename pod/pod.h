@@ -28,6 +28,7 @@ struct pod_host {
 	char *run;  /* state, gone at reboot: SLIPWAY_RUN or /run/slipway */
 	char *cgroup_parent; /* SLIPWAY_CGROUP_PARENT or "slipway" */
 	char *cgroup_task; /* last part of the group that a cluster's agent made for us, or NULL */
+	char *journal;	     /* the journal's socket: SLIPWAY_JOURNAL or systemd's */
 	int run_dir;
 };
 /* Makes the directories, mode 0700. */

@@ -364,6 +364,7 @@ void resolve_clear(struct plan_container *c)
 		strv_free(c->mounts[i].options);
 		strv_free(c->mounts[i].labels);
 	}
+	resolve_log_clear(&c->log);
 	free(c->mounts);
 	free(c->rlimits);
 	free(c->name);

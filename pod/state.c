@@ -106,6 +106,7 @@ static json_t *container_json(const struct pod *p, size_t index)
 	json_put_int(j, "pid", c->state == CONTAINER_RUNNING ? c->process.pid : 0);
 	json_put_int(j, "start_time", (int64_t)c->start_time);
 	json_object_set_new(j, "publishers", publishers(p, index));
+	json_put_str(j, "log_driver", c->plan->log.driver);
 	json_put_strv(j, "labels", c->plan->labels);
 	json_put_strv(j, "layers", c->plan->image->layers);
 	json_object_set_new(j, "process", process_json(c->plan));

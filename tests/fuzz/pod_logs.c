@@ -73,6 +73,7 @@ static struct seen read_logs(int64_t tail)
 /* The first byte says how the rest is used: written by services in pieces of that size, or as the file. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	static char attrs[] = "\"attrs\":{\"tag\":\"[t]\"},";
 	struct log_writer *w = NULL;
 	size_t newlines = 0;
 
@@ -91,7 +92,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		FUZZ_CHECK(some.lines <= all.lines);
 		return 0;
 	}
-	auto_err struct err *e = log_open(&host, "p", "web", &w);
+	const struct compose_service service = { .name = "web" };
+	const struct plan_container c = {
+		.service = &service, .log = { .attrs = data[0] >> 7 ? attrs : NULL, .files = 1 }
+	};
+	auto_err struct err *e = log_open(&host, "p", &c, NULL, &w);
 
 	FUZZ_CHECK(!e);
 	for (size_t i = 0; i < size - 1; i += piece)

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,7 +17,7 @@
 #include "pod/internal.h"
 #include "tests/check.h"
 
-enum { PIECE = 16 << 10, LINES_MAX = 300000 };
+enum { PIECE = 16 << 10, LINES_MAX = 300000, LOG_SIZE_MAX = 10 << 20, LOG_FILES = 3 };
 
 /* A host below this test's directory with one pod, shop, of services web and db. */
 static struct pod_host *make_host(void)
@@ -38,13 +40,33 @@ static struct pod_host *make_host(void)
 	return h;
 }
 
-static struct log_writer *open_log(const struct pod_host *h, const char *service)
+/* A service whose log is @log; it and its files stay to the end of the test. */
+static struct plan_container *make_service(const char *name, struct plan_log log)
+{
+	struct compose_service *s = mem_alloc(sizeof(*s));
+	struct plan_container *c = mem_alloc(sizeof(*c));
+
+	s->name = name;
+	s->place = (struct compose_place) { "a.yml", 1, 1, "services.web" };
+	c->service = s;
+	c->log = log;
+	return c;
+}
+
+static struct log_writer *open_log_as(const struct pod_host *h, const char *service,
+				      struct plan_log log)
 {
 	struct log_writer *w = NULL;
-	auto_err struct err *e = log_open(h, "shop", service, &w);
+	auto_err struct err *e = log_open(h, "shop", make_service(service, log), NULL, &w);
 
 	CHECK_STR(err_text(e), "success");
 	return w;
+}
+
+static struct log_writer *open_log(const struct pod_host *h, const char *service)
+{
+	return open_log_as(h, service,
+			   (struct plan_log) { .size_max = LOG_SIZE_MAX, .files = LOG_FILES });
 }
 
 static void put(struct log_writer *w, const char *text)
@@ -479,7 +501,11 @@ TEST(following_ends_with_the_pod)
 		struct log_writer *w = NULL;
 		auto_fd int lock = open(path, O_RDWR | O_CLOEXEC);
 		struct timespec t = { 0, 100 * 1000 * 1000 };
-		auto_err struct err *e = log_open(h, "shop", "web", &w);
+		auto_err struct err *e =
+			log_open(h, "shop",
+				 make_service("web", (struct plan_log) { .size_max = LOG_SIZE_MAX,
+									 .files = LOG_FILES }),
+				 NULL, &w);
 
 		(void)flock(lock, LOCK_EX);
 		(void)!write(ends[1], "x", !e);
@@ -522,4 +548,265 @@ TEST(a_full_disk_loses_lines_and_nothing_else)
 	for (int i = 0; i < 100; i++)
 		put(w, "lost\n");
 	log_free(w);
+}
+
+/* ---- other drivers ---- */
+
+TEST(one_file_is_emptied_when_it_is_full)
+{
+	struct pod_host *h = make_host();
+	struct log_writer *w =
+		open_log_as(h, "web", (struct plan_log) { .size_max = 4 << 10, .files = 1 });
+
+	for (int i = 0; i < 1000; i++)
+		put(w, "a line\n");
+	log_free(w);
+	CHECK(size_of(h, "web.log") <= 4 << 10 && size_of(h, "web.log") > 0);
+	CHECK(size_of(h, "web.log.1") < 0);
+}
+
+TEST(many_files_are_kept_and_fewer_when_fewer_are_wanted)
+{
+	struct pod_host *h = make_host();
+	struct log_writer *w =
+		open_log_as(h, "web", (struct plan_log) { .size_max = 4 << 10, .files = 7 });
+
+	for (int i = 0; i < 1000; i++)
+		put(w, "a line\n");
+	log_free(w);
+	CHECK(size_of(h, "web.log.6") > 0 && size_of(h, "web.log.7") < 0);
+	struct lines l = read_logs(h, -1, NULL);
+
+	CHECK(l.n > 250 && l.n < 400);
+	w = open_log_as(h, "web", (struct plan_log) { .size_max = 4 << 10, .files = 2 });
+	log_free(w);
+	CHECK(size_of(h, "web.log.1") > 0 && size_of(h, "web.log.2") < 0);
+}
+
+TEST(a_size_of_zero_is_no_limit_and_a_line_larger_than_the_limit_is_kept)
+{
+	struct pod_host *h = make_host();
+	struct log_writer *w = open_log_as(h, "web", (struct plan_log) { .files = 1 });
+	char large[8000];
+
+	memset(large, 'x', sizeof(large));
+	for (int i = 0; i < 1000; i++)
+		put(w, "a line\n");
+	log_free(w);
+	CHECK(size_of(h, "web.log") > 60000);
+	w = open_log_as(h, "db", (struct plan_log) { .size_max = 4 << 10, .files = 2 });
+	log_put(w, POD_STDOUT, large, sizeof(large), true);
+	CHECK(size_of(h, "db.log") > (int64_t)sizeof(large) && size_of(h, "db.log.1") < 0);
+	log_free(w);
+}
+
+TEST(attributes_are_dockers_attrs_and_are_read_over)
+{
+	static char attrs[] = "\"attrs\":{\"tag\":\"[x]\"},";
+	struct pod_host *h = make_host();
+	auto_free char *path = mem_printf("%s/pods/shop/logs/web.log", h->root), *text = NULL;
+	struct log_writer *w =
+		open_log_as(h, "web",
+			    (struct plan_log) { .size_max = 1 << 20, .files = 1, .attrs = attrs });
+
+	put(w, "one\n");
+	log_free(w);
+	auto_err struct err *e = fd_read_file(AT_FDCWD, path, 4096, &text);
+
+	CHECK_STR(err_text(e), "success");
+	CHECK(str_starts(text,
+			 "{\"log\":\"one\\n\",\"stream\":\"stdout\",\"attrs\":{\"tag\":\"[x]\"},"
+			 "\"time\":\""));
+	check_text(h, -1, "one\n");
+}
+
+TEST(none_keeps_nothing)
+{
+	struct pod_host *h = make_host();
+	struct log_writer *w = NULL;
+	struct plan_log none = { .kind = LOG_TO_NOWHERE };
+	auto_err struct err *e = log_open(h, "shop", make_service("web", none), NULL, &w);
+
+	CHECK_STR(err_text(e), "success");
+	CHECK(!w && size_of(h, "web.log") < 0);
+}
+
+/* ---- the journal ---- */
+
+/* What plays the journal: a socket of ours, with room for some datagrams. */
+static int fake_journal(struct pod_host *h)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	h->journal = mem_printf("%s/journal", check_dir());
+	CHECK(strlen(h->journal) < sizeof(a.sun_path));
+	strcpy(a.sun_path, h->journal);
+	(void)unlink(h->journal);
+	CHECK(fd >= 0 && bind(fd, (const struct sockaddr *)&a, sizeof(a)) == 0);
+	return fd;
+}
+
+static struct plan_log journald(int64_t buffer)
+{
+	char **fields = NULL;
+
+	strv_add(&fields, mem_strdup("CONTAINER_NAME=shop-web-1"));
+	strv_add(&fields, mem_strdup("TWO=a\nb"));
+	return (struct plan_log) { .kind = LOG_TO_JOURNAL, .fields = fields, .buffer = buffer };
+}
+
+/* The next message, its newlines and zeros as they are; NULL: none waits. */
+static char *next_message(int fd, size_t *ret_len)
+{
+	char *text = mem_alloc(256 << 10);
+	ssize_t n = recv(fd, text, 256 << 10, 0);
+
+	*ret_len = n > 0 ? (size_t)n : 0;
+	return n > 0 ? text : NULL;
+}
+
+static void check_message(int fd, const char *want, size_t want_len)
+{
+	size_t len = 0;
+	auto_free char *got = next_message(fd, &len);
+
+	CHECK(got);
+	CHECK_STR(got, want);
+	CHECK(len == want_len && memcmp(got, want, len) == 0);
+}
+
+#define FIELDS "CONTAINER_NAME=shop-web-1\nTWO\n\3\0\0\0\0\0\0\0a\nb\n"
+#define CHECK_MESSAGE(fd, rest) check_message(fd, FIELDS rest, sizeof(FIELDS rest) - 1)
+
+TEST(the_journal_gets_a_message_a_line)
+{
+	struct pod_host *h = make_host();
+	auto_fd int fd = fake_journal(h);
+	struct log_writer *w = open_log_as(h, "web", journald(1 << 20));
+
+	put(w, "one\n\nthree\r\nno end");
+	log_put(w, POD_STDERR, "bad\n", 4, false);
+	log_put(w, POD_STDOUT, "", 0, true);
+	CHECK_MESSAGE(fd, "PRIORITY=6\nMESSAGE=one\n");
+	CHECK_MESSAGE(fd, "PRIORITY=6\nMESSAGE=\n");
+	CHECK_MESSAGE(fd, "PRIORITY=6\nMESSAGE=three\n");
+	CHECK_MESSAGE(fd, "PRIORITY=3\nMESSAGE=bad\n");
+	CHECK_MESSAGE(fd, "PRIORITY=6\nMESSAGE=no end\n");
+	log_free(w);
+	CHECK(size_of(h, "web.log") < 0);
+}
+
+TEST(pieces_of_a_long_line_say_so)
+{
+	struct pod_host *h = make_host();
+	auto_fd int fd = fake_journal(h);
+	struct log_writer *w = open_log_as(h, "web", journald(1 << 20));
+	auto_free char *line = mem_alloc(2 * PIECE + 10);
+	size_t len = 0;
+
+	memset(line, 'x', 2 * PIECE + 9);
+	log_put(w, POD_STDOUT, line, 2 * PIECE + 9, false);
+	put(w, "\nnext\n");
+	for (unsigned i = 1; i <= 3; i++) {
+		auto_free char *got = next_message(fd, &len);
+		auto_free char *want =
+			mem_printf("CONTAINER_PARTIAL_ORDINAL=%u\nCONTAINER_PARTIAL_LAST=%s\n", i,
+				   i == 3 ? "true" : "false");
+
+		CHECK(got && memmem(got, len, want, strlen(want)));
+	}
+	CHECK_MESSAGE(fd, "PRIORITY=6\nMESSAGE=next\n");
+	log_free(w);
+}
+
+/* Takes all messages; how many, and how many of them were lines of put(). */
+static size_t take_all(int fd, size_t *ret_told)
+{
+	size_t n = 0, len = 0;
+
+	for (;; n++) {
+		auto_free char *got = next_message(fd, &len);
+
+		if (!got)
+			return n;
+		*ret_told += memmem(got, len, "lines were lost", 15) != NULL;
+	}
+}
+
+TEST(a_busy_journal_holds_nobody_up)
+{
+	struct pod_host *h = make_host();
+	auto_fd int fd = fake_journal(h);
+	struct log_writer *w = open_log_as(h, "web", journald(64 << 10));
+	size_t n = 0, told = 0;
+	uint64_t before = proc_now_ms();
+
+	for (int i = 0; i < 10000; i++)
+		put(w, "a line\n");
+	CHECK(proc_now_ms() - before < 5000);
+	check_why("what was queued comes when there is room, and what was lost is told");
+	for (int i = 0; i < 100; i++) {
+		n += take_all(fd, &told);
+		put(w, "another\n");
+	}
+	n += take_all(fd, &told);
+	CHECK(n > 100 && n < 10000 && told == 1);
+	log_free(w);
+}
+
+TEST(a_journal_that_was_started_anew_is_found_again)
+{
+	struct pod_host *h = make_host();
+	int fd = fake_journal(h);
+	struct log_writer *w = open_log_as(h, "web", journald(1 << 20));
+
+	put(w, "one\n");
+	CHECK_MESSAGE(fd, "PRIORITY=6\nMESSAGE=one\n");
+	close(fd);
+	put(w, "two\n");
+	(void)unlink(h->journal);
+	put(w, "three\n");
+	fd = fake_journal(h);
+	put(w, "four\n");
+	CHECK_MESSAGE(fd, "PRIORITY=6\nMESSAGE=two\n");
+	CHECK_MESSAGE(fd, "PRIORITY=6\nMESSAGE=three\n");
+	CHECK_MESSAGE(fd, "PRIORITY=6\nMESSAGE=four\n");
+	log_free(w);
+	close(fd);
+}
+
+TEST(without_a_journal_the_service_is_refused)
+{
+	struct pod_host *h = make_host();
+	struct log_writer *w = NULL;
+
+	h->journal = mem_printf("%s/journal", check_dir());
+	auto_free char *want = mem_printf("a.yml:1:1: services.web: logging: journald: no journal "
+					  "listens at %s: No such file or directory",
+					  h->journal);
+	auto_err struct err *e =
+		log_open(h, "shop", make_service("web", journald(1 << 20)), NULL, &w);
+
+	CHECK_STR(err_text(e), want);
+	CHECK(!w);
+}
+
+TEST(who_looks_for_output_that_is_elsewhere_is_told)
+{
+	static const char state[] =
+		"{\"name\":\"shop\",\"services\":[{\"service\":\"web\",\"container\":\"shop-web-"
+		"1\","
+		"\"log_driver\":\"journald\"},{\"service\":\"db\",\"log_driver\":\"none\"}]}";
+	struct pod_host *h = make_host();
+	auto_free char *file = mem_printf("%s/run/pods/shop/state.json", check_dir());
+	const struct pod_logs how = { .tail = -1, .on_line = on_line };
+
+	check_file(file, state);
+	auto_err struct err *e = pod_logs(h, "shop", &how);
+
+	CHECK_STR(
+		err_text(e),
+		"service web: its output is in the journal: journalctl CONTAINER_NAME=shop-web-1\n"
+		"service db: the logging driver none keeps no output");
 }

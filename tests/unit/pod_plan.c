@@ -484,6 +484,23 @@ static const struct {
 	{ "a port of the host", S(", ports: [{target: 1, published: x}]"), "a.yml:2:25: services.a.ports[0]: 'x' is not a host port or a range of them" },
 	{ "somebody else's IPC", S(", ipc: host"), A "ipc: 'host' is not supported: containers always have an IPC namespace of their own" },
 	{ "volumes of a container", S(", volumes_from: ['container:x']"), A "volumes_from: there is no engine to find 'container:x' in" },
+	{ "a driver of logs", S(", logging: {driver: syslog}"), A "logging: the driver 'syslog' is not offered; there are json-file, local, journald and none" },
+	{ "an option of logs", S(", logging: {options: {max-files: '3'}}"),
+	  A "logging: the driver json-file has no option 'max-files'; there are max-size, max-file, compress, labels, "
+	  "labels-regex, env, env-regex, tag, mode, max-buffer-size" },
+	{ "an option of another driver", S(", logging: {driver: journald, options: {max-size: 1m}}"),
+	  A "logging: the driver journald has no option 'max-size'; there are labels, labels-regex, env, env-regex, tag, "
+	  "mode, max-buffer-size" },
+	{ "a size of logs", S(", logging: {options: {max-size: 10q}}"), A "logging: option max-size: '10q' has an unknown unit; there are b, k, m, g, t and p" },
+	{ "a tiny size of logs", S(", logging: {options: {max-size: 1k}}"), A "logging: option max-size: the least is 4096 bytes" },
+	{ "no files of logs", S(", logging: {options: {max-file: '0'}}"), A "logging: option max-file: '0' is not between 1 and 1000" },
+	{ "a mode of logs", S(", logging: {options: {mode: fast}}"), A "logging: option mode: 'fast' is not blocking or non-blocking" },
+	{ "a pattern of labels", S(", logging: {options: {labels-regex: '^x'}}"),
+	  A "logging: option labels-regex: '^x': patterns are not offered; name them with labels or env" },
+	{ "a tag that is no template", S(", logging: {options: {tag: '{{.Name'}}"), A "logging: option tag: 1:8: '{{' has no '}}'" },
+	{ "a tag of what is not there", S(", logging: {options: {tag: '{{.Nam}}'}}"),
+	  A "logging: option tag: 1:3: there is no field 'Nam'; there are ID, FullID, Name, ImageID, ImageFullID, ImageName, "
+	  "DaemonName, Command, ContainerLabels, ContainerEnv" },
 	{ "nothing to run", "services: {a: {image: i, profiles: [p]}}\n", "a.yml: no service is enabled" },
 };
 /* clang-format on */
@@ -515,7 +532,10 @@ static const struct {
 	{ "one address for all", S(", networks: {n: {ipv4_address: 10.0.0.1}}") "networks: {n: }\n",
 	  "a.yml:2:46: services.a.networks.n.ipv4_address: ignored: services of a pod share one network and one address" },
 	{ "the same exposed twice", TWO(", expose: ['80']", ", expose: [80]"), B "expose: service a exposes 80, too; only one of a pod can listen on it" },
-	{ "a driver of logs", S(", logging: {driver: syslog}"), A "logging: the driver 'syslog' is not offered; output is kept in json-file format" },
+	{ "logs that are waited for", S(", logging: {options: {mode: blocking}}"), A "logging: mode blocking is read as non-blocking: no service waits for its log" },
+	{ "logs that are not", S(", logging: {driver: journald, options: {mode: non-blocking, max-buffer-size: 4m}}"), "" },
+	{ "compressed logs", S(", logging: {driver: local, options: {compress: 'true', max-size: 1m, max-file: '2'}}"), A "logging: compress is ignored: what was rotated stays as it is" },
+	{ "options of no logs", S(", logging: {driver: none, options: {tag: x}}"), A "logging: the driver none keeps nothing: its options are ignored" },
 	{ "an image beside what to build", S(", build: ."), "a.yml:2:24: services.a.build: ignored: slipway does not build: image must name what another tool has built and pushed" },
 	{ "ports on the host's network", S(", network_mode: host, ports: ['1:80']"),
 	  "a.yml:2:45: services.a.ports[0]: network_mode host publishes no ports: the service listens on the host itself" },
@@ -533,5 +553,71 @@ TEST(what_is_only_half_honoured_is_warned_of)
 		auto_free char *got = strv_join(m.warnings, "\n");
 
 		CHECK_STR(got, warnings[i].want);
+	}
+}
+
+/* ---- where output goes ---- */
+
+static const struct plan_log *log_of(struct made *m, const char *service)
+{
+	auto_free char *text = mem_printf("services:\n  a: {image: i, %s}\n", service);
+
+	plan_text(m, text);
+	CHECK_STR(m->error, NULL);
+	return &m->plan->containers[0].log;
+}
+
+TEST(output_is_kept_as_docker_keeps_it)
+{
+	static const struct {
+		const char *service, *driver;
+		int64_t size, files;
+		const char *attrs;
+	} rows[] = {
+		{ "tty: false", "json-file", 10 << 20, 3, NULL },
+		{ "logging: {driver: json-file}", "json-file", 10 << 20, 3, NULL },
+		{ "logging: {options: {max-size: 1m, max-file: '1'}}", "json-file", 1 << 20, 1,
+		  NULL },
+		{ "logging: {options: {max-size: '-1'}}", "json-file", 0, 3, NULL },
+		{ "logging: {driver: local}", "local", 20 << 20, 5, NULL },
+		{ "logging: {driver: none}", "none", 0, 0, NULL },
+		{ "labels: {x: '1', y: '2'}, environment: {E: v}, logging: {options: {labels: "
+		  "'y,z', env: E, tag: "
+		  "'{{.Name}}/{{.ImageName}}'}}",
+		  "json-file", 10 << 20, 3,
+		  "\"attrs\":{\"y\":\"2\",\"E\":\"v\",\"tag\":\"project-a-1/i\"}," },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		auto_made struct made m = { 0 };
+		const struct plan_log *log = log_of(&m, rows[i].service);
+
+		check_why(rows[i].service);
+		CHECK_STR(log->driver, rows[i].driver);
+		CHECK_INT(log->size_max, rows[i].size);
+		CHECK_INT(log->files, rows[i].files);
+		CHECK_STR(log->attrs, rows[i].attrs);
+	}
+}
+
+TEST(the_journal_gets_dockers_fields)
+{
+	auto_made struct made m = { 0 };
+	const struct plan_log *log = log_of(
+		&m,
+		"labels: {my.label: '1'}, logging: {driver: journald, options: {labels: my.label, "
+		"tag: 't-{{.Name}}'}}");
+	static const char *const wanted[] = { "CONTAINER_NAME=project-a-1",
+					      "CONTAINER_ID=project-a-1",
+					      "CONTAINER_TAG=t-project-a-1",
+					      "SYSLOG_IDENTIFIER=t-project-a-1",
+					      "IMAGE_NAME=i",
+					      "MY_LABEL=1",
+					      "COM_DOCKER_COMPOSE_PROJECT=project",
+					      "COM_DOCKER_COMPOSE_SERVICE=a" };
+
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+		check_why(wanted[i]);
+		CHECK(strv_has(log->fields, wanted[i]));
 	}
 }
