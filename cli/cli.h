@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "base/json.h"
 #include "compose/compose.h"
 #include "image/image.h"
 #include "pod/pod.h"
@@ -36,6 +37,7 @@ struct cli {
 	char **files, **profiles, **env_files; /* global options */
 	const char *name, *project_dir, *progress, *log_level, *log_format;
 	bool debug, all_resources;
+	bool compose;		      /* called as "slipway compose" */
 	struct compose_options leave; /* what 'config' leaves out */
 	uint64_t inherited; /* bit n: descriptor n was open when we began, and is somebody's */
 	struct pod_host *host;
@@ -103,7 +105,7 @@ extern const struct opt up_options[], down_options[], stop_options[], kill_optio
 	ls_options[], images_options[], logs_options[], exec_options[], config_options[],
 	plan_options[], pull_options[], gc_options[], check_options[], doctor_options[],
 	version_options[], stats_options[], events_options[], wait_options[], port_options[],
-	cp_options[], no_options[];
+	cp_options[], inspect_options[], no_options[];
 
 /* ---- output: table.c ---- */
 
@@ -112,11 +114,32 @@ struct table;
 struct table *table_new(const char *const *headings) must_check;
 void table_row(struct table *t, const char *const *cells);
 void table_print(struct table *take_t, FILE *out);
+void table_free(struct table *t);
 
 /* "3 minutes", for "Up 3 minutes"; since an RFC 3339 time. The caller's. */
 char *text_since(const char *time) must_check;
 char *text_bytes(int64_t bytes) must_check;
 bool use_colour(FILE *out);
 
-enum list_format { LIST_TABLE, LIST_JSON };
-struct err *list_format_parse(const char *text, enum list_format *ret) must_check;
+/* ---- lists: listing.c ---- */
+
+#define FORMAT_HELP "table, json, or a template: '{{.Name}}', 'table {{.Name}}\\t{{.State}}'"
+
+/*
+ * What a command lists, as --format wants it: NULL and "table" are its own table,
+ * "json" the rows as JSON, a text with {{ }} a template for each row, and
+ * "table TEMPLATE" columns between \t below headings.
+ */
+struct listing;
+enum list_format { LIST_TABLE, LIST_JSON, LIST_TEMPLATE, LIST_TEMPLATE_TABLE };
+enum listing_json { LISTING_LINES, LISTING_ARRAY }; /* of "json": one object a line, or one array */
+/* @headings: NULL when the command has no table; what LIST_TABLE shows is its own business then. */
+struct err *listing_new(const char *format, const char *const *headings, enum listing_json json,
+			struct listing **ret) must_check;
+enum list_format listing_format(const struct listing *l);
+/* @take_row with docker's names of members; @cells are the row of the command's table. */
+struct err *listing_add(struct listing *l, json_t *take_row, const char *const *cells) must_check;
+/* Prints what was added, which is forgotten then. */
+struct err *listing_print(struct listing *l, FILE *out) must_check;
+void listing_cleanup(struct listing **l);
+#define auto_listing cleanup_with(listing_cleanup)

@@ -26,7 +26,7 @@ const struct opt ps_options[] = {
 	  "only those: created, running, paused, restarting, exited or dead" },
 	{ 0, "filter", OPT_TEXTS, "status=STATUS", V(filter), "the same" },
 	{ 0, "orphans", OPT_FLAG, NULL, V(orphans), "a pod has none" },
-	{ 0, "format", OPT_TEXT, "FORMAT", V(format), "table or json (one object a line)" },
+	{ 0, "format", OPT_TEXT, "FORMAT", V(format), FORMAT_HELP },
 	{ 0 },
 };
 #undef V
@@ -80,10 +80,10 @@ static char *status_text(const struct pod_service_state *s)
 }
 
 /* Docker compose's member names, so that scripts go on working. */
-static void print_service_json(const struct pod_state *pod, const struct pod_service_state *s)
+static json_t *service_json(const struct pod_state *pod, const struct pod_service_state *s,
+			    const char *status, const char *created)
 {
-	auto_free char *status = status_text(s);
-	auto_json json_t *j = json_object();
+	json_t *j = json_object();
 	json_t *publishers = json_at(s->json, "publishers");
 	auto_strv char **labels = NULL;
 
@@ -98,6 +98,7 @@ static void print_service_json(const struct pod_state *pod, const struct pod_ser
 	json_put_str(j, "Image", s->image);
 	json_put_str(j, "Command", s->command);
 	json_put_str(j, "CreatedAt", s->started);
+	json_put_str(j, "RunningFor", created);
 	json_put_str(j, "State", s->state);
 	json_put_str(j, "Status", status);
 	json_put_str(j, "Health", s->health);
@@ -106,22 +107,43 @@ static void print_service_json(const struct pod_state *pod, const struct pod_ser
 	json_put_int(j, "Pid", s->pid);
 	json_put_str(j, "Ports", s->ports);
 	json_put_str(j, "Labels", label_text);
-	json_object_set(j, "Publishers", publishers);
-	auto_free char *text = json_text(j, 0);
-
-	puts(text);
+	json_object_set_new(j, "Publishers", publishers ? json_incref(publishers) : json_array());
+	return j;
 }
 
-static void print_row(struct table *t, const struct pod_service_state *s, bool whole)
+static struct err *add_service(struct listing *l, const struct pod_state *pod,
+			       const struct pod_service_state *s, bool whole)
 {
 	auto_free char *status = status_text(s), *age = text_since(s->started);
-	auto_free char *created = mem_printf("%s ago", age);
+	auto_free char *created = *s->started ? mem_printf("%s ago", age) : mem_strdup("-");
 	auto_free char *command = strlen(s->command) > 20 && !whole
 					  ? mem_printf("\"%.18s…\"", s->command)
 					  : mem_printf("\"%s\"", s->command);
 
-	table_row(t, (const char *const[]) { s->container, s->image, command, s->service,
-					     *s->started ? created : "-", status, s->ports });
+	return listing_add(l, service_json(pod, s, status, created),
+			   (const char *const[]) { s->container, s->image, command, s->service,
+						   created, status, s->ports });
+}
+
+/* The state of the project's pod; no containers is a list too. */
+static struct err *read_pod(struct cli *c, char **operands, struct pod_state **ret)
+{
+	const char *name = NULL;
+
+	TRY(cli_name(c, &name));
+	TRY(cli_host(c));
+	struct err *e = pod_state_read(c->host, name, ret);
+
+	if (err_code(e) == ENOENT) {
+		err_free(e);
+		*ret = mem_alloc(sizeof(**ret));
+	} else if (e) {
+		return e;
+	}
+	for (char **o = operands; *o; o++)
+		if (!pod_state_find(*ret, *o))
+			return err_new(ENOENT, "no such service: %s", *o);
+	return NULL;
 }
 
 struct err *cmd_ps(struct cli *c, const void *values, char **operands, int *ret_code)
@@ -130,29 +152,13 @@ struct err *cmd_ps(struct cli *c, const void *values, char **operands, int *ret_
 						"CREATED", "STATUS", "PORTS",	NULL };
 	const struct ps_values *v = values;
 	auto_pod_state struct pod_state *s = NULL;
-	enum list_format format = LIST_TABLE;
-	const char *name = NULL;
+	auto_listing struct listing *l = NULL;
 	auto_strv char **states = NULL;
 
 	(void)ret_code;
-	TRY(list_format_parse(v->format, &format));
+	TRY(listing_new(v->format, headings, LISTING_LINES, &l));
 	TRY(wanted_states(v, &states));
-	TRY(cli_name(c, &name));
-	TRY(cli_host(c));
-	struct err *e = pod_state_read(c->host, name, &s);
-
-	if (err_code(e) == ENOENT) { /* no containers is a list too */
-		err_free(e);
-		s = mem_alloc(sizeof(*s));
-	} else if (e) {
-		return e;
-	}
-	for (char **o = operands; *o; o++)
-		if (!pod_state_find(s, *o))
-			return err_new(ENOENT, "no such service: %s", *o);
-	struct table *t =
-		format == LIST_TABLE && !v->quiet && !v->services ? table_new(headings) : NULL;
-
+	TRY(read_pod(c, operands, &s));
 	for (size_t i = 0; i < s->n_services; i++) {
 		const struct pod_service_state *one = &s->services[i];
 
@@ -162,25 +168,10 @@ struct err *cmd_ps(struct cli *c, const void *values, char **operands, int *ret_
 			continue;
 		if (v->quiet || v->services)
 			puts(v->quiet ? one->container : one->service);
-		else if (t)
-			print_row(t, one, v->no_trunc);
 		else
-			print_service_json(s, one);
+			TRY(add_service(l, s, one, v->no_trunc));
 	}
-	if (t)
-		table_print(t, stdout);
-	return NULL;
-}
-
-/* Prints the table, or else the list, when there is one. */
-static void finish_list(struct table *take_t, const json_t *list)
-{
-	auto_free char *text = take_t || !list ? NULL : json_text(list, 0);
-
-	if (take_t)
-		table_print(take_t, stdout);
-	if (text)
-		puts(text);
+	return v->quiet || v->services ? NULL : listing_print(l, stdout);
 }
 
 /* ---- ls ---- */
@@ -193,7 +184,7 @@ struct ls_values {
 const struct opt ls_options[] = {
 	{ 'a', "all", OPT_FLAG, NULL, V(all), "stopped pods too" },
 	{ 'q', "quiet", OPT_FLAG, NULL, V(quiet), "only names" },
-	{ 0, "format", OPT_TEXT, "FORMAT", V(format), "table or json" },
+	{ 0, "format", OPT_TEXT, "FORMAT", V(format), FORMAT_HELP },
 	{ 0 },
 };
 #undef V
@@ -212,23 +203,21 @@ struct err *cmd_ls(struct cli *c, const void *values, char **operands, int *ret_
 {
 	static const char *const headings[] = { "NAME", "STATUS", "CONFIG FILES", NULL };
 	const struct ls_values *v = values;
-	enum list_format format = LIST_TABLE;
+	auto_listing struct listing *l = NULL;
 	struct pod_state **pods = NULL;
+	struct err *e = NULL;
 	size_t n = 0;
 
 	(void)operands;
 	(void)ret_code;
-	TRY(list_format_parse(v->format, &format));
+	TRY(listing_new(v->format, headings, LISTING_ARRAY, &l));
 	TRY(cli_host(c));
 	TRY(pod_state_list(c->host, &pods, &n));
-	struct table *t = format == LIST_TABLE && !v->quiet ? table_new(headings) : NULL;
-	auto_json json_t *list = json_array();
-
 	for (size_t i = 0; i < n; i++) {
 		auto_pod_state struct pod_state *s = pods[i];
 		auto_strv char **files = NULL;
 
-		if (!s->alive && !v->all)
+		if (e || (!s->alive && !v->all))
 			continue;
 		err_ignore(json_get_strv(s->json, "files", &files));
 		auto_free char *joined = strv_join(files, ",");
@@ -236,14 +225,12 @@ struct err *cmd_ls(struct cli *c, const void *values, char **operands, int *ret_
 
 		if (v->quiet)
 			puts(s->name);
-		else if (t)
-			table_row(t, (const char *const[]) { s->name, status, joined });
 		else
-			json_array_append_new(list, pod_json(s, status, joined));
+			e = listing_add(l, pod_json(s, status, joined),
+					(const char *const[]) { s->name, status, joined });
 	}
 	free(pods);
-	finish_list(t, v->quiet ? NULL : list);
-	return NULL;
+	return e || v->quiet ? e : listing_print(l, stdout);
 }
 
 /* ---- images ---- */
@@ -255,72 +242,147 @@ struct images_values {
 #define V(f) offsetof(struct images_values, f)
 const struct opt images_options[] = {
 	{ 'q', "quiet", OPT_FLAG, NULL, V(quiet), "only ids" },
-	{ 0, "format", OPT_TEXT, "FORMAT", V(format), "table or json" },
+	{ 0, "format", OPT_TEXT, "FORMAT", V(format), FORMAT_HELP },
 	{ 0 },
 };
 #undef V
 
-static json_t *image_json(const struct image *i, const char *repository, const char *tag)
+/* A reference cut into what docker calls repository and tag. */
+static void split_name(const char *name, char **ret_repository, char **ret_tag)
+{
+	const char *slash = strrchr(name, '/'), *colon = strrchr(slash ? slash : name, ':');
+	const char *at = strchr(name, '@');
+	size_t length = at ? (size_t)(at - name) : colon ? (size_t)(colon - name) : strlen(name);
+
+	*ret_repository = mem_strndup(name, length);
+	*ret_tag = mem_strdup(at ? "<none>" : colon ? colon + 1 : "latest");
+}
+
+static char *short_id(const struct image *i)
+{
+	const char *colon = strchr(i->id, ':');
+
+	return mem_printf("%.12s", colon ? colon + 1 : i->id);
+}
+
+static json_t *image_json(const struct image *i, const char *repository, const char *tag,
+			  const char *created)
 {
 	json_t *j = json_object();
 
 	json_put_str(j, "ID", i->id);
 	json_put_str(j, "Repository", repository);
 	json_put_str(j, "Tag", tag);
-	json_put_str(j, "Digest", i->manifest);
-	json_put_str(j, "Platform", i->platform);
-	json_put_str(j, "Created", i->created);
+	json_put_str(j, "Digest", i->manifest ? i->manifest : "");
+	json_put_str(j, "Platform", i->platform ? i->platform : "");
+	json_put_str(j, "Created", i->created ? i->created : "");
+	json_put_str(j, "CreatedSince", created);
 	json_put_int(j, "Size", i->size);
 	json_put_int(j, "Layers", (int64_t)strv_len(i->layers));
 	return j;
 }
 
-static void show_image(const struct image *i, bool quiet, struct table *t, json_t *list)
+static struct err *add_image(struct listing *l, const struct image *i, bool quiet)
 {
-	const char *slash = strrchr(i->name, '/'), *colon = strrchr(slash ? slash : i->name, ':');
-	const char *at = strchr(i->name, '@');
-	size_t length = at	? (size_t)(at - i->name)
-			: colon ? (size_t)(colon - i->name)
-				: strlen(i->name);
-	auto_free char *repository = mem_strndup(i->name, length);
-	auto_free char *size = text_bytes(i->size);
-	auto_free char *id = mem_printf("%.12s", strchr(i->id, ':') + 1);
-	const char *tag = at ? "<none>" : colon ? colon + 1 : "latest";
+	auto_free char *repository = NULL, *tag = NULL, *age = text_since(i->created);
+	auto_free char *created = mem_printf("%s ago", age);
+	auto_free char *size = text_bytes(i->size), *id = short_id(i);
 
+	split_name(i->name, &repository, &tag);
 	if (quiet)
 		puts(id);
-	else if (t)
-		table_row(t, (const char *const[]) { repository, tag, i->platform, id, size });
-	else
-		json_array_append_new(list, image_json(i, repository, tag));
+	return quiet ? NULL
+		     : listing_add(l, image_json(i, repository, tag, created),
+				   (const char *const[]) { repository, tag, i->platform, id,
+							   size });
+}
+
+static struct err *host_images(struct cli *c, const struct images_values *v)
+{
+	static const char *const headings[] = { "REPOSITORY", "TAG",  "PLATFORM",
+						"IMAGE ID",   "SIZE", NULL };
+	auto_image_store struct image_store *store = NULL;
+	auto_listing struct listing *l = NULL;
+	struct image **images = NULL;
+	struct err *e = NULL;
+	size_t n = 0;
+
+	TRY(listing_new(v->format, headings, LISTING_ARRAY, &l));
+	TRY(cli_host(c));
+	TRY(image_store_open(c->host->root, &store));
+	TRY(image_list(store, &images, &n));
+	for (size_t i = 0; i < n; i++) {
+		if (!e)
+			e = add_image(l, images[i], v->quiet);
+		image_free(images[i]);
+	}
+	free(images);
+	return e || v->quiet ? e : listing_print(l, stdout);
+}
+
+/* As docker compose has it: of one container. An image that was removed has no more than its name. */
+static struct err *add_used(struct listing *l, const struct image_store *store,
+			    const struct pod_service_state *s, char ***ids)
+{
+	auto_free char *repository = NULL, *tag = NULL;
+	auto_image struct image *i = NULL;
+	auto_err struct err *gone = image_find(store, s->image, NULL, &i);
+	const char *id = json_string_value(json_at(s->json, "image_id"));
+	bool same = !gone && str_eq(i->id, id); /* else the tag has moved on */
+	auto_free char *age = text_since(same ? i->created : NULL);
+	auto_free char *created = same ? mem_printf("%s ago", age) : mem_strdup("-");
+	auto_free char *size = same ? text_bytes(i->size) : mem_strdup("-");
+	const char *colon = id ? strchr(id, ':') : NULL;
+	auto_free char *brief = mem_printf("%.12s", colon ? colon + 1 : id ? id : "");
+	json_t *j = json_object();
+
+	split_name(s->image, &repository, &tag);
+	if (!strv_has(*ids, brief))
+		strv_add(ids, mem_strdup(brief));
+	json_put_str(j, "ID", id ? id : "");
+	json_put_str(j, "ContainerName", s->container);
+	json_put_str(j, "Repository", repository);
+	json_put_str(j, "Tag", tag);
+	json_put_str(j, "Platform", same ? i->platform : "");
+	json_put_int(j, "Size", same ? i->size : 0);
+	json_put_str(j, "Created", same ? i->created : "");
+	json_put_str(j, "CreatedSince", created);
+	return listing_add(l, j,
+			   (const char *const[]) { s->container, repository, tag,
+						   same ? i->platform : "-", brief, size,
+						   created });
+}
+
+/* "slipway compose images": those of the project's containers. */
+static struct err *project_images(struct cli *c, const struct images_values *v, char **operands)
+{
+	static const char *const headings[] = { "CONTAINER", "REPOSITORY", "TAG",     "PLATFORM",
+						"IMAGE ID",  "SIZE",	   "CREATED", NULL };
+	auto_image_store struct image_store *store = NULL;
+	auto_listing struct listing *l = NULL;
+	auto_pod_state struct pod_state *s = NULL;
+	auto_strv char **ids = NULL;
+
+	TRY(listing_new(v->format, headings, LISTING_ARRAY, &l));
+	TRY(read_pod(c, operands, &s));
+	TRY(image_store_open(c->host->root, &store));
+	for (size_t i = 0; i < s->n_services; i++)
+		if (!*operands || strv_has(operands, s->services[i].service))
+			TRY(add_used(l, store, &s->services[i], &ids));
+	for (char **id = ids; v->quiet && id && *id; id++)
+		puts(*id);
+	return v->quiet ? NULL : listing_print(l, stdout);
 }
 
 struct err *cmd_images(struct cli *c, const void *values, char **operands, int *ret_code)
 {
-	static const char *const headings[] = { "REPOSITORY", "TAG",  "PLATFORM",
-						"IMAGE ID",   "SIZE", NULL };
-	const struct images_values *v = values;
-	auto_image_store struct image_store *store = NULL;
-	enum list_format format = LIST_TABLE;
-	struct image **images = NULL;
-	size_t n = 0;
-
-	(void)operands;
 	(void)ret_code;
-	TRY(list_format_parse(v->format, &format));
-	TRY(cli_host(c));
-	TRY(image_store_open(c->host->root, &store));
-	TRY(image_list(store, &images, &n));
-	struct table *t = format == LIST_TABLE && !v->quiet ? table_new(headings) : NULL;
-	auto_json json_t *list = json_array();
-
-	for (size_t i = 0; i < n; i++) {
-		show_image(images[i], v->quiet, t, list);
-		image_free(images[i]);
-	}
-	free(images);
-	finish_list(t, v->quiet ? NULL : list);
-	return NULL;
+	if (c->compose)
+		return project_images(c, values, operands);
+	if (*operands)
+		return err_new(EINVAL, "images lists those of this host and takes no services; "
+				       "'slipway compose images' does");
+	return host_images(c, values);
 }
 
 struct err *cmd_rmi(struct cli *c, const void *values, char **operands, int *ret_code)

@@ -102,8 +102,10 @@ static struct err *run(struct cli *c, int argc, char **argv, int *ret_code)
 	if (argc > 1 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-v") == 0))
 		return run_command(c, find_command("version"), 1, argv, ret_code);
 	/* "slipway compose ..." takes docker compose's arguments: they are slipway's own */
-	if (argc > 1 && strcmp(argv[1], "compose") == 0)
+	if (argc > 1 && strcmp(argv[1], "compose") == 0) {
+		c->compose = true;
 		return run(c, argc - 1, argv + 1, ret_code);
+	}
 	TRY(opt_parse(global_options, argc, argv, true, c, &first));
 	TRY(set_up_logging(c));
 	if (first == argc) {

@@ -129,28 +129,29 @@ static struct err *check_project(struct cli *c, char **operands)
 struct err *cmd_check(struct cli *c, const void *values, char **operands, int *ret_code)
 {
 	const struct check_values *v = values;
+	auto_listing struct listing *l = NULL;
 	auto_strv char **leaks = NULL;
-	enum list_format format = LIST_TABLE;
 
-	(void)operands;
-	TRY(list_format_parse(v->format, &format));
+	TRY(listing_new(v->format, NULL, LISTING_ARRAY, &l));
+	if (listing_format(l) > LIST_JSON)
+		return err_new(EINVAL, "--format: check has table and json");
 	if (!v->leaks)
 		return check_project(c, operands);
 	TRY(cli_host(c));
 	TRY(pod_leaks(c->host, LEAK_WAIT, &leaks));
-	if (format == LIST_JSON) {
+	if (listing_format(l) == LIST_JSON) {
 		auto_json json_t *j = json_object();
 		json_t *list = json_array();
 
-		for (char **l = leaks; l && *l; l++)
-			json_array_append_new(list, json_string(*l));
+		for (char **leak = leaks; leak && *leak; leak++)
+			json_array_append_new(list, json_string(*leak));
 		json_object_set_new(j, "leaks", list);
 		auto_free char *text = json_text(j, 0);
 
 		puts(text);
 	} else {
-		for (char **l = leaks; l && *l; l++)
-			printf("leak: %s\n", *l);
+		for (char **leak = leaks; leak && *leak; leak++)
+			printf("leak: %s\n", *leak);
 		if (!leaks)
 			puts("no leaks");
 	}
@@ -164,48 +165,39 @@ struct doctor_values {
 	const char *format;
 };
 const struct opt doctor_options[] = {
-	{ 0, "format", OPT_TEXT, "FORMAT", offsetof(struct doctor_values, format),
-	  "table or json" },
+	{ 0, "format", OPT_TEXT, "FORMAT", offsetof(struct doctor_values, format), FORMAT_HELP },
 	{ 0 },
 };
 
 struct err *cmd_doctor(struct cli *c, const void *values, char **operands, int *ret_code)
 {
 	static const char *const headings[] = { "CHECK", "RESULT", "DETAIL", NULL };
+	auto_listing struct listing *l = NULL;
 	struct pod_finding *findings = NULL;
-	enum list_format format = LIST_TABLE;
+	struct err *e = NULL;
 	size_t n = 0;
 
 	(void)operands;
 	(void)ret_code;
-	TRY(list_format_parse(((const struct doctor_values *)values)->format, &format));
+	TRY(listing_new(((const struct doctor_values *)values)->format, headings, LISTING_ARRAY,
+			&l));
 	TRY(cli_host(c));
 	TRY(pod_doctor(c->host, &findings, &n));
-	struct table *t = format == LIST_TABLE ? table_new(headings) : NULL;
-	auto_json json_t *list = json_array();
-
 	for (size_t i = 0; i < n; i++) {
+		const struct pod_finding *f = &findings[i];
 		json_t *j = json_object();
 
-		json_put_str(j, "check", findings[i].what);
-		json_put_bool(j, "good", findings[i].good);
-		json_put_str(j, "detail", findings[i].detail);
-		json_array_append_new(list, j);
-		if (t)
-			table_row(t, (const char *const[]) { findings[i].what,
-							     findings[i].good ? "ok" : "lacking",
-							     findings[i].detail });
-		free(findings[i].detail);
+		json_put_str(j, "check", f->what);
+		json_put_bool(j, "good", f->good);
+		json_put_str(j, "detail", f->detail);
+		e = err_join(e,
+			     listing_add(l, j,
+					 (const char *const[]) {
+						 f->what, f->good ? "ok" : "lacking", f->detail }));
+		free(f->detail);
 	}
 	free(findings);
-	if (t) {
-		table_print(t, stdout);
-	} else {
-		auto_free char *text = json_text(list, 2);
-
-		puts(text);
-	}
-	return NULL;
+	return e ? e : listing_print(l, stdout);
 }
 
 /* ---- version ---- */
@@ -217,24 +209,38 @@ struct version_values {
 const struct opt version_options[] = {
 	{ 0, "short", OPT_FLAG, NULL, offsetof(struct version_values, brief), "only the number" },
 	{ 'f', "format", OPT_TEXT, "FORMAT", offsetof(struct version_values, format),
-	  "pretty or json" },
+	  "pretty, json, or a template: '{{.Version}}'" },
 	{ 0 },
 };
+
+/* As docker and docker compose call it. */
+static json_t *version_json(void)
+{
+	return json_pack("{s:s, s:s, s:{s:s}, s:{s:s}}", "version", SLIPWAY_VERSION, "Version",
+			 SLIPWAY_VERSION, "Client", "Version", SLIPWAY_VERSION, "Server", "Version",
+			 SLIPWAY_VERSION);
+}
 
 struct err *cmd_version(struct cli *c, const void *values, char **operands, int *ret_code)
 {
 	const struct version_values *v = values;
+	auto_listing struct listing *l = NULL;
 
 	(void)c;
 	(void)operands;
 	(void)ret_code;
-	if (v->format && strcmp(v->format, "json") != 0 && strcmp(v->format, "pretty") != 0)
-		return err_new(EINVAL, "--format: '%s' is not pretty or json", v->format);
-	if (v->brief)
-		puts(SLIPWAY_VERSION);
-	else if (str_eq(v->format, "json"))
+	if (v->brief || !v->format || strcmp(v->format, "pretty") == 0) {
+		printf("%s%s\n", v->brief ? "" : "slipway version ", SLIPWAY_VERSION);
+		return NULL;
+	}
+	if (strcmp(v->format, "json") == 0) {
 		puts("{\"version\":\"" SLIPWAY_VERSION "\"}");
-	else
-		puts("slipway version " SLIPWAY_VERSION);
-	return NULL;
+		return NULL;
+	}
+	if (!strstr(v->format, "{{"))
+		return err_new(EINVAL, "--format: '%s' is not pretty, json or a template",
+			       v->format);
+	TRY(listing_new(v->format, NULL, LISTING_LINES, &l));
+	TRY(listing_add(l, version_json(), NULL));
+	return listing_print(l, stdout);
 }

@@ -57,8 +57,13 @@ void table_print(struct table *take_t, FILE *out)
 	} else {
 		scols_print_table(take_t->t);
 	}
-	scols_unref_table(take_t->t);
-	free(take_t);
+	table_free(take_t);
+}
+
+void table_free(struct table *t)
+{
+	scols_unref_table(t->t);
+	free(t);
 }
 
 char *text_since(const char *time_text)
@@ -106,15 +111,4 @@ bool use_colour(FILE *out)
 	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
 
 	return isatty(fileno(out)) && !(no && *no) && !(term && strcmp(term, "dumb") == 0);
-}
-
-struct err *list_format_parse(const char *text, enum list_format *ret)
-{
-	if (!text || strcmp(text, "table") == 0)
-		*ret = LIST_TABLE;
-	else if (strcmp(text, "json") == 0)
-		*ret = LIST_JSON;
-	else
-		return err_new(EINVAL, "--format: '%s' is not table or json", text);
-	return NULL;
 }

@@ -111,8 +111,7 @@ struct stats_values {
 };
 const struct opt stats_options[] = {
 	{ 0, "no-stream", OPT_FLAG, NULL, offsetof(struct stats_values, once), "only once" },
-	{ 0, "format", OPT_TEXT, "FORMAT", offsetof(struct stats_values, format),
-	  "table or json (one object a line)" },
+	{ 0, "format", OPT_TEXT, "FORMAT", offsetof(struct stats_values, format), FORMAT_HELP },
 	{ 0 },
 };
 
@@ -122,8 +121,8 @@ struct sample {
 	uint64_t ms, cpu_us;
 };
 
-static void show_usage(const struct pod_service_state *s, const struct pod_usage *u,
-		       const struct sample *before, uint64_t now, struct table *t)
+static struct err *show_usage(const struct pod_service_state *s, const struct pod_usage *u,
+			      const struct sample *before, uint64_t now, struct listing *l)
 {
 	uint64_t ms = now > before->ms ? now - before->ms : 1;
 	double cpu = (double)(u->cpu_us - before->cpu_us) / 10.0 / (double)ms;
@@ -135,36 +134,28 @@ static void show_usage(const struct pod_service_state *s, const struct pod_usage
 	auto_free char *usage = mem_printf("%s / %s", memory, limit);
 	auto_free char *part_text = mem_printf("%.2f%%", part);
 	auto_free char *pids = mem_printf("%llu", (unsigned long long)u->pids);
+	json_t *j = json_object();
 
-	if (t) {
-		table_row(t,
-			  (const char *const[]) { s->container, cpu_text, usage, part_text, pids });
-		return;
-	}
-	auto_json json_t *j = json_object();
-
+	json_put_str(j, "ID", s->container);
+	json_put_str(j, "Container", s->container);
 	json_put_str(j, "Name", s->container);
 	json_put_str(j, "Service", s->service);
 	json_put_str(j, "CPUPerc", cpu_text);
 	json_put_str(j, "MemUsage", usage);
 	json_put_str(j, "MemPerc", part_text);
 	json_put_str(j, "PIDs", pids);
-	auto_free char *text = json_text(j, 0);
-
-	puts(text);
+	return listing_add(l, j,
+			   (const char *const[]) { s->container, cpu_text, usage, part_text,
+						   pids });
 }
 
 /* One look at all services; @before is what the look before has seen. */
-static struct err *look(struct cli *c, char **operands, enum list_format format,
-			struct sample *before, bool show, bool *ret_any)
+static struct err *look(struct cli *c, char **operands, struct listing *l, struct sample *before,
+			bool show, bool *ret_any)
 {
-	static const char *const headings[] = { "NAME",	 "CPU %", "MEM USAGE / LIMIT",
-						"MEM %", "PIDS",  NULL };
 	auto_pod_state struct pod_state *s = NULL;
 
 	TRY(read_state(c, operands, &s));
-	struct table *t = show && format == LIST_TABLE ? table_new(headings) : NULL;
-
 	*ret_any = false;
 	for (size_t i = 0; i < s->n_services; i++) {
 		struct pod_usage u = { 0 };
@@ -178,32 +169,32 @@ static struct err *look(struct cli *c, char **operands, enum list_format format,
 			continue;
 		*ret_any = true;
 		if (show)
-			show_usage(&s->services[i], &u, &before[i], now, t);
+			TRY(show_usage(&s->services[i], &u, &before[i], now, l));
 		before[i] = (struct sample) { now, u.cpu_us };
 	}
-	if (t)
-		table_print(t, stdout);
-	return fflush(stdout) == 0 ? NULL : err_errno("standard output");
+	return show ? listing_print(l, stdout) : NULL;
 }
 
 struct err *cmd_stats(struct cli *c, const void *values, char **operands, int *ret_code)
 {
+	static const char *const headings[] = { "NAME",	 "CPU %", "MEM USAGE / LIMIT",
+						"MEM %", "PIDS",  NULL };
 	const struct stats_values *v = values;
 	auto_pod_state struct pod_state *s = NULL;
-	enum list_format format = LIST_TABLE;
+	auto_listing struct listing *l = NULL;
 	bool any = false;
 
 	(void)ret_code;
-	TRY(list_format_parse(v->format, &format));
+	TRY(listing_new(v->format, headings, LISTING_LINES, &l));
 	TRY(read_state(c, operands, &s));
 	auto_free struct sample *before = mem_alloc((s->n_services + 1) * sizeof(*before));
 
-	TRY(look(c, operands, format, before, false, &any));
+	TRY(look(c, operands, l, before, false, &any));
 	usleep(SAMPLE_FIRST * 1000);
 	do {
-		if (!v->once && format == LIST_TABLE && isatty(STDOUT_FILENO))
+		if (!v->once && listing_format(l) != LIST_JSON && isatty(STDOUT_FILENO))
 			fputs("\033[H\033[2J", stdout);
-		TRY(look(c, operands, format, before, true, &any));
+		TRY(look(c, operands, l, before, true, &any));
 		if (!v->once && any)
 			usleep(SAMPLE * 1000);
 	} while (!v->once && any);
@@ -214,38 +205,80 @@ struct err *cmd_stats(struct cli *c, const void *values, char **operands, int *r
 
 struct events_values {
 	bool json;
+	const char *format;
 };
+#define V(f) offsetof(struct events_values, f)
 const struct opt events_options[] = {
-	{ 0, "json", OPT_FLAG, NULL, offsetof(struct events_values, json), "one object a line" },
+	{ 0, "json", OPT_FLAG, NULL, V(json), "one object a line" },
+	{ 0, "format", OPT_TEXT, "FORMAT", V(format),
+	  "json, or a template: '{{.Action}} {{.Actor.Attributes.name}}'" },
 	{ 0 },
+};
+#undef V
+
+/* Docker's members of an event, beside docker compose's, which are what --json prints. */
+static json_t *event_json(const json_t *event)
+{
+	static const char *const names[][2] = { { "ID", "id" },		  { "Type", "type" },
+						{ "Action", "action" },	  { "Status", "action" },
+						{ "Service", "service" }, { "Time", "time" } };
+	json_t *j = json_object(), *attributes = json_at(event, "attributes");
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		json_put_str(j, names[i][0], json_string_value(json_at(event, names[i][1])));
+	json_put_str(j, "From", json_string_value(json_at(attributes, "image")));
+	json_object_set_new(j, "Actor",
+			    json_pack("{s:O?, s:O?}", "ID", json_at(event, "id"), "Attributes",
+				      attributes));
+	return j;
+}
+
+struct event_screen {
+	bool json;
+	struct listing *l;
+	struct err *error;
 };
 
 static bool show_event(void *ctx, const json_t *event)
 {
-	const struct events_values *v = ctx;
+	struct event_screen *s = ctx;
 	const json_t *attributes = json_at(event, "attributes");
 	auto_free char *text = json_text(event, 0);
 
-	if (v->json)
+	if (s->json) {
 		puts(text);
-	else
+	} else if (listing_format(s->l) == LIST_TEMPLATE) {
+		s->error = listing_add(s->l, event_json(event), NULL);
+		if (!s->error)
+			s->error = listing_print(s->l, stdout);
+	} else {
 		printf("%s container %s %s (image=%s, name=%s)\n",
 		       json_string_value(json_at(event, "time")),
 		       json_string_value(json_at(event, "action")),
 		       json_string_value(json_at(event, "id")),
 		       json_string_value(json_at(attributes, "image")),
 		       json_string_value(json_at(attributes, "name")));
-	return fflush(stdout) == 0;
+	}
+	return !s->error && fflush(stdout) == 0;
 }
 
 struct err *cmd_events(struct cli *c, const void *values, char **operands, int *ret_code)
 {
+	const struct events_values *v = values;
+	auto_listing struct listing *l = NULL;
 	const char *name = NULL;
 
 	(void)ret_code;
+	TRY(listing_new(v->format, NULL, LISTING_LINES, &l));
+	if (listing_format(l) == LIST_TEMPLATE_TABLE || str_eq(v->format, "table"))
+		return err_new(EINVAL, "--format: events have no table");
+	struct event_screen screen = { v->json || listing_format(l) == LIST_JSON, l, NULL };
+
 	TRY(cli_name(c, &name));
 	TRY(cli_host(c));
-	return pod_events(c->host, name, operands, show_event, (void *)(uintptr_t)values);
+	struct err *e = pod_events(c->host, name, operands, show_event, &screen);
+
+	return err_join(screen.error, e);
 }
 
 /* ---- wait ---- */
@@ -365,8 +398,9 @@ static json_t *inspect_json(const struct pod_state *pod, const struct pod_servic
 	json_put_int(state, "ExitCode", s->exit_code);
 	json_put_str(state, "StartedAt", s->started);
 	json_put_str(state, "FinishedAt", s->finished);
-	if (*s->health)
-		json_object_set_new(state, "Health", json_pack("{s:s}", "Status", s->health));
+	/* null without a health check, so that {{if .State.Health}} can be asked */
+	json_object_set_new(state, "Health",
+			    *s->health ? json_pack("{s:s}", "Status", s->health) : json_null());
 	err_ignore(json_get_strv(s->json, "labels", &labels));
 	for (char **l = labels; l && *l; l++) {
 		auto_free char *key = mem_strndup(*l, strcspn(*l, "="));
@@ -391,20 +425,43 @@ static json_t *inspect_json(const struct pod_state *pod, const struct pod_servic
 			    json_pack("{s:o}", "Ports",
 				      ports_json(json_at(s->json, "publishers"))));
 	json_put_str(j, "CgroupPath", s->cgroup);
+	json_object_set_new(j, "HostConfig",
+			    json_pack("{s:{s:s*}}", "LogConfig", "Type",
+				      json_string_value(json_at(s->json, "log_driver"))));
 	return j;
 }
 
+struct inspect_values {
+	const char *format;
+};
+const struct opt inspect_options[] = {
+	{ 'f', "format", OPT_TEXT, "FORMAT", offsetof(struct inspect_values, format),
+	  "json, or a template: '{{.State.Status}}'" },
+	{ 0 },
+};
+
 struct err *cmd_inspect(struct cli *c, const void *values, char **operands, int *ret_code)
 {
+	const struct inspect_values *v = values;
 	auto_pod_state struct pod_state *s = NULL;
+	auto_listing struct listing *l = NULL;
 	auto_json json_t *list = json_array();
 
-	(void)values;
 	(void)ret_code;
+	TRY(listing_new(v->format, NULL, LISTING_ARRAY, &l));
+	if (listing_format(l) == LIST_TEMPLATE_TABLE || str_eq(v->format, "table"))
+		return err_new(EINVAL, "--format: inspect has no table");
 	TRY(read_state(c, operands, &s));
-	for (size_t i = 0; i < s->n_services; i++)
-		if (!*operands || strv_has(operands, s->services[i].service))
-			json_array_append_new(list, inspect_json(s, &s->services[i]));
+	for (size_t i = 0; i < s->n_services; i++) {
+		if (*operands && !strv_has(operands, s->services[i].service))
+			continue;
+		json_t *one = inspect_json(s, &s->services[i]);
+
+		json_array_append(list, one);
+		TRY(listing_add(l, one, NULL));
+	}
+	if (listing_format(l) != LIST_TABLE)
+		return listing_print(l, stdout);
 	auto_free char *text = json_text(list, 2);
 
 	puts(text);

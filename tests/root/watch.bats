@@ -97,6 +97,10 @@ two_services() {
 	assert_success
 	[ "$(jq -r .Service <<<"$output")" = sleeps ]
 	[ "$(jq -r '.PIDs | tonumber > 0' <<<"$output")" = true ]
+	run slipway stats --no-stream --format 'table {{.Service}}\t{{.CPUPerc}}'
+	[[ $output == *SERVICE*'CPU %'*counts*% ]] || show 'not that table'
+	run slipway stats --no-stream --format '{{.Service}}' sleeps
+	assert_output sleeps
 	slipway down
 }
 
@@ -104,12 +108,16 @@ two_services() {
 	two_services
 	slipway events --json >events &
 	local listener=$!
+	slipway events --format '{{.Type}} {{.Action}} {{.Service}} {{index .Actor.Attributes "name"}}' >lines &
+	local second=$!
 	wait_for 5 eval '[ -e /proc/$listener ]'
 	sleep 0.2
 	slipway pause counts
 	slipway unpause counts
 	slipway down
 	wait "$listener"
+	wait "$second"
+	grep -qx "container pause counts $project-counts-1" lines || show "$(cat lines)"
 	[ "$(jq -r 'select(.service == "counts") | .action' events | head -n 2 | tr '\n' ' ')" = 'pause unpause ' ] || show "$(cat events)"
 	[ "$(jq -r 'select(.service == "sleeps" and .action == "die") | .attributes.exitCode' events)" = 143 ] || show "$(cat events)"
 	[ "$(jq -r .type events | sort -u)" = container ]

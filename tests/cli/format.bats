@@ -1,0 +1,122 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# --format of what lists: tables, JSON and templates, with docker's names. No pod runs: its state is a file.
+
+load ../lib/slipway
+
+setup() {
+	project=t$BATS_TEST_NUMBER
+	export SLIPWAY_ROOT=$BATS_TEST_TMPDIR/root SLIPWAY_RUN=$BATS_TEST_TMPDIR/run
+	mkdir -p "$BATS_TEST_TMPDIR/$project" "$SLIPWAY_RUN/pods/shop"
+	cd "$BATS_TEST_TMPDIR/$project" || return
+	cat >"$SLIPWAY_RUN/pods/shop/state.json" <<-'END'
+		{"name": "shop", "status": "stopped", "files": ["/srv/compose.yml"], "services": [
+		 {"service": "web", "container": "shop-web-1", "image": "example/web:1", "command": "httpd -f -p 8080 --log",
+		  "image_id": "sha256:0123456789abcdef", "state": "exited", "health": "", "exit_code": 3,
+		  "started": "2026-01-02T15:04:05.000000000Z", "finished": "2026-01-02T15:04:06.000000000Z",
+		  "labels": ["com.docker.compose.project=shop", "a.b=c"],
+		  "publishers": [{"URL": "0.0.0.0", "TargetPort": 80, "PublishedPort": 8080, "Protocol": "tcp"}],
+		  "process": {"env": ["A=1"], "user": "", "cwd": "/"}},
+		 {"service": "db", "container": "shop-db-1", "image": "example/db", "command": "db", "state": "exited",
+		  "health": "healthy", "exit_code": 0, "started": "2026-01-02T15:04:05.000000000Z",
+		  "finished": "2026-01-02T15:04:06.000000000Z", "process": {}}]}
+	END
+}
+
+in_shop() { slipway -p shop "$@"; }
+
+@test "ps: a template for each container" {
+	run --separate-stderr in_shop ps -a --format '{{.Name}} {{.State}} {{.ExitCode}}'
+	assert_output $'shop-web-1 exited 3\nshop-db-1 exited 0'
+}
+
+@test "ps: a table by a template has headings and columns" {
+	run --separate-stderr in_shop ps -a --format 'table {{.Service}}\t{{.Image}}\t{{.ExitCode}}\t{{.CreatedAt}}'
+	assert_success
+	[ "$(head -n 1 <<<"$output" | tr -s ' ')" = 'SERVICE IMAGE EXIT CODE CREATED AT' ] || show 'no headings'
+	[ "$(sed -n 2p <<<"$output" | tr -s ' ')" = 'web example/web:1 3 2026-01-02T15:04:05.000000000Z' ] || show 'no row'
+	[ "${#lines[@]}" -eq 3 ]
+}
+
+@test "ps: nested members, functions and pipelines" {
+	run --separate-stderr in_shop ps -a --format '{{range .Publishers}}{{.PublishedPort}}->{{.TargetPort}}{{else}}none{{end}} {{.Service | upper}} {{if eq .Health "healthy"}}well{{else}}unknown{{end}} {{json .Name}}'
+	assert_output $'8080->80 WEB unknown "shop-web-1"\nnone DB well "shop-db-1"'
+}
+
+@test "ps: json is one object a line, and {{json .}} the same" {
+	[ "$(in_shop ps -a --format json | jq -r .Name | tr '\n' ' ')" = 'shop-web-1 shop-db-1 ' ]
+	[ "$(in_shop ps -a --format json)" = "$(in_shop ps -a --format '{{json .}}')" ]
+}
+
+@test "ps: quiet wins over a format" {
+	run --separate-stderr in_shop ps -a -q --format '{{.State}}'
+	assert_output $'shop-web-1\nshop-db-1'
+}
+
+@test "a member that is not there is named, with those that are" {
+	run --separate-stderr in_shop ps -a --format '{{.Nme}}'
+	assert_failure 1
+	assert_one_message "--format: 1:3: there is no field 'Nme'; there are ID, Name, Names, Service, Project, Image, Command"
+}
+
+@test "a template that is none says where" {
+	run --separate-stderr in_shop ps --format '{{.Name'
+	assert_failure 1
+	assert_one_message "--format: 1:8: '{{' has no '}}'"
+	run --separate-stderr in_shop ps --format nonsense
+	assert_failure 1
+	assert_one_message "--format: 'nonsense' is not table, json, a template as '{{.Name}}', or 'table TEMPLATE'"
+}
+
+@test "ls: templates, json and quiet" {
+	run --separate-stderr slipway ls -a --format '{{.Name}}={{.ConfigFiles}}'
+	assert_output shop=/srv/compose.yml
+	[ "$(slipway ls -a --format json | jq -r '.[0].Name')" = shop ]
+	run --separate-stderr slipway ls -a -q --format json
+	assert_output shop
+	run --separate-stderr slipway ls --format json
+	assert_output '[]'
+}
+
+@test "images: of this host, and those of a project" {
+	run --separate-stderr slipway images --format json
+	assert_output '[]'
+	run --separate-stderr slipway compose -p shop images --format '{{.ContainerName}} {{.Repository}} {{.Tag}} {{.ID}}'
+	assert_output $'shop-web-1 example/web 1 sha256:0123456789abcdef\nshop-db-1 example/db latest '
+	run --separate-stderr slipway compose -p shop images web
+	assert_success
+	[ "$(sed -n 2p <<<"$output" | tr -s ' ')" = 'shop-web-1 example/web 1 - 0123456789ab - -' ] || show 'not that row'
+	run --separate-stderr slipway compose -p shop images -q web
+	assert_output 0123456789ab
+	run --separate-stderr slipway images web
+	assert_failure 1
+	assert_one_message "images lists those of this host and takes no services; 'slipway compose images' does"
+}
+
+@test "inspect: templates as docker's" {
+	run --separate-stderr in_shop inspect -f '{{.State.Status}} {{.State.ExitCode}} {{index .Config.Labels "a.b"}} {{with .State.Health}}{{.Status}}{{else}}-{{end}}' web
+	assert_output 'exited 3 c -'
+	run --separate-stderr in_shop inspect -f '{{range $p, $c := .NetworkSettings.Ports}}{{$p}}={{(index $c 0).HostPort}}{{end}}' web
+	assert_output 80/tcp=8080
+	run --separate-stderr in_shop inspect --format '{{.Name}}'
+	assert_output $'shop-web-1\nshop-db-1'
+	[ "$(in_shop inspect --format json | jq length)" = 2 ]
+	run --separate-stderr in_shop inspect --format 'table {{.Name}}'
+	assert_failure 1
+	assert_one_message '--format: inspect has no table'
+}
+
+@test "version: templates and json" {
+	short=$(slipway version --short)
+	run --separate-stderr slipway version --format '{{.Client.Version}} {{.Server.Version}} {{.Version}}'
+	assert_output "$short $short $short"
+	run --separate-stderr slipway version --format toml
+	assert_failure 1
+	assert_one_message "--format: 'toml' is not pretty, json or a template"
+}
+
+@test "events: what has no table says so" {
+	run --separate-stderr in_shop events --format 'table {{.ID}}'
+	assert_failure 1
+	assert_one_message '--format: events have no table'
+}
