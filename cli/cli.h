@@ -35,11 +35,13 @@ void opt_help(const struct opt *table, FILE *out);
 
 struct cli {
 	char **files, **profiles, **env_files; /* global options */
+	char **set;
 	const char *name, *project_dir, *progress, *log_level, *log_format;
 	bool debug, all_resources;
 	bool compose;		      /* called as "slipway compose" */
 	struct compose_options leave; /* what 'config' leaves out */
 	uint64_t inherited; /* bit n: descriptor n was open when we began, and is somebody's */
+	struct pod_config *config;
 	struct pod_host *host;
 	struct compose_project *project;
 };
@@ -99,13 +101,14 @@ struct err *cmd_inspect(struct cli *c, const void *values, char **operands, int 
 struct err *cmd_completion(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_cp(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_resume(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_info(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_rmi(struct cli *c, const void *values, char **operands, int *ret_code);
 
 extern const struct opt up_options[], down_options[], stop_options[], kill_options[], ps_options[],
 	ls_options[], images_options[], logs_options[], exec_options[], config_options[],
 	plan_options[], pull_options[], gc_options[], check_options[], doctor_options[],
 	version_options[], stats_options[], events_options[], wait_options[], port_options[],
-	cp_options[], inspect_options[], no_options[];
+	cp_options[], inspect_options[], info_options[], no_options[];
 
 /* ---- output: table.c ---- */
 

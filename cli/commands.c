@@ -21,6 +21,8 @@ const struct opt global_options[] = {
 	  "how pulls are shown: auto, plain or quiet" },
 	{ 0, "log-level", OPT_TEXT, "LEVEL", G(log_level), "debug, info, warning or error" },
 	{ 0, "log-format", OPT_TEXT, "FORMAT", G(log_format), "text, keys or json" },
+	{ 0, "set", OPT_TEXTS, "KEY=VALUE", G(set),
+	  "a setting of this host; 'slipway info' lists them" },
 	{ 0, "debug", OPT_FLAG, NULL, G(debug), "tell what is done" },
 	{ 0 },
 };
@@ -55,6 +57,7 @@ const struct command commands[] = {
 	{ "gc",      "",                        "remove what no pod and no image needs",         gc_options,      false, cmd_gc },
 	{ "check",   "[SERVICE...]",            "tell what a pod cannot honour, or --leaks",     check_options,   false, cmd_check },
 	{ "doctor",  "",                        "tell what this host lacks, and what follows",   doctor_options,  false, cmd_doctor },
+	{ "info",    "",                        "tell the settings and where they are from, and what this host has", info_options, false, cmd_info },
 	{ "completion", "bash|zsh|fish",        "print what a shell needs to complete commands", no_options,      false, cmd_completion },
 	{ "version", "",                        "tell the version",                              version_options, false, cmd_version },
 	{ 0 },

@@ -78,15 +78,36 @@ static struct err *run_command(struct cli *c, const struct command *command, int
 	return e;
 }
 
+/* Files, the environment, --set, and what has an option of its own; in that order. */
+static struct err *load_config(struct cli *c)
+{
+	const struct {
+		enum pod_setting_key key;
+		const char *option, *value;
+	} own[] = {
+		{ POD_SETTING_PROGRESS, "--progress", c->progress },
+		{ POD_SETTING_LOG_LEVEL, "--log-level", c->log_level },
+		{ POD_SETTING_LOG_FORMAT, "--log-format", c->log_format },
+		{ POD_SETTING_LOG_LEVEL, "--debug", c->debug && !c->log_level ? "debug" : NULL },
+	};
+
+	TRY(pod_config_load(&c->config));
+	for (char **s = c->set; s && *s; s++)
+		TRY(err_wrap(pod_config_set(c->config, *s), "--set"));
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		if (own[i].value)
+			TRY(pod_config_option(c->config, own[i].key, own[i].option, own[i].value));
+	pod_config_export(c->config);
+	return NULL;
+}
+
 static struct err *set_up_logging(const struct cli *c)
 {
-	enum log_level level = c->debug ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO;
+	enum log_level level = LOG_LEVEL_INFO;
 	enum log_format format = LOG_TEXT;
 
-	if (c->log_level)
-		TRY(log_level_parse(c->log_level, &level));
-	if (c->log_format)
-		TRY(log_format_parse(c->log_format, &format));
+	TRY(log_level_parse(pod_config_get(c->config, POD_SETTING_LOG_LEVEL), &level));
+	TRY(log_format_parse(pod_config_get(c->config, POD_SETTING_LOG_FORMAT), &format));
 	log_setup("slipway", level, format);
 	return NULL;
 }
@@ -107,6 +128,7 @@ static struct err *run(struct cli *c, int argc, char **argv, int *ret_code)
 		return run(c, argc - 1, argv + 1, ret_code);
 	}
 	TRY(opt_parse(global_options, argc, argv, true, c, &first));
+	TRY(load_config(c));
 	TRY(set_up_logging(c));
 	if (first == argc) {
 		print_help(stderr);
@@ -140,6 +162,8 @@ static void cli_clear(struct cli *c)
 {
 	compose_free(c->project);
 	pod_host_free(c->host);
+	pod_config_free(c->config);
+	strv_free(c->set);
 	strv_free(c->files);
 	strv_free(c->profiles);
 	strv_free(c->env_files);

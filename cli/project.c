@@ -12,7 +12,7 @@ struct err *cli_host(struct cli *c)
 {
 	if (c->host)
 		return NULL;
-	TRY(pod_host_open(&c->host));
+	TRY(pod_host_open_with(c->config, &c->host));
 	return pod_collect(c->host);
 }
 

@@ -8,9 +8,12 @@
 #include "base/str.h"
 #include "cli/cli.h"
 
-static const char *policy_of(const struct compose_service *s, const char *from_option)
+static const char *policy_of(const struct cli *c, const struct compose_service *s,
+			     const char *from_option)
 {
-	return from_option ? from_option : s->pull_policy ? s->pull_policy : "missing";
+	return from_option	? from_option
+	       : s->pull_policy ? s->pull_policy
+				: pod_config_get(c->config, POD_SETTING_PULL);
 }
 
 static struct err *check_policy(const char *policy)
@@ -30,7 +33,7 @@ static struct err *missing_images(const struct cli *c, const struct image_store 
 {
 	for (size_t i = 0; i < c->project->n_services; i++) {
 		const struct compose_service *s = &c->project->services[i];
-		const char *p = policy_of(s, policy);
+		const char *p = policy_of(c, s, policy);
 		auto_image struct image *image = NULL;
 
 		TRY(err_wrap(check_policy(p), "service %s", s->name));
@@ -52,9 +55,10 @@ static struct err *missing_images(const struct cli *c, const struct image_store 
 static struct err *pull_missing(const struct cli *c, const struct image_store *store,
 				const char *policy, bool quiet)
 {
-	enum image_progress progress = quiet || str_eq(c->progress, "quiet") ? IMAGE_PROGRESS_QUIET
-				       : str_eq(c->progress, "plain")	     ? IMAGE_PROGRESS_PLAIN
-									     : IMAGE_PROGRESS_AUTO;
+	const char *mode = pod_config_get(c->config, POD_SETTING_PROGRESS);
+	enum image_progress progress = quiet || str_eq(mode, "quiet") ? IMAGE_PROGRESS_QUIET
+				       : str_eq(mode, "plain")	      ? IMAGE_PROGRESS_PLAIN
+								      : IMAGE_PROGRESS_AUTO;
 
 	for (int always = 0; always < 2; always++) {
 		auto_strv char **references = NULL;

@@ -449,5 +449,20 @@ struct err *compose_wrap(const struct compose_place *at, struct err *take_e) mus
 struct err *compose_parse_bytes(const char *text, int64_t *ret) must_check;
 struct err *compose_parse_duration(const char *text, int64_t *ret_ms) must_check;
 
+/* ---- files of settings: one flat mapping ---- */
+
+struct compose_setting {
+	struct compose_place place;
+	char *key, *value;
+};
+struct compose_settings {
+	char *file; /* places name it */
+	struct compose_setting *items;
+	size_t n;
+};
+/* ENOENT when there is no such file. */
+struct err *compose_settings_read(const char *path, struct compose_settings *ret) must_check;
+void compose_settings_clear(struct compose_settings *s);
+
 void compose_cleanup(struct compose_project **p);
 #define auto_compose cleanup_with(compose_cleanup)

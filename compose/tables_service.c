@@ -340,7 +340,7 @@ const struct attr service_attrs[] = {
 	ROW(S, cap_add,            caps,     UNIQUE,  FULL,    "capabilities added to the default set; ALL: every one but CAP_MKNOD, which is not offered"),
 	ROW(S, cap_drop,           caps,     UNIQUE,  FULL,    "capabilities taken away, before cap_add"),
 	CHOICE(S, cgroup,          "host|private",    PARTIAL, "private; host is refused"),
-	ROW(S, cgroup_parent,      str,      REPLACE, REFUSED, "the pod's group is chosen by --cgroup-parent"),
+	ROW(S, cgroup_parent,      str,      REPLACE, REFUSED, "the group that pods are in is this host's setting cgroup_parent"),
 	ROW(S, command,            words,    REPLACE, FULL,    "overrides the image's CMD"),
 	LIST(S, configs,           files,    UNIQUE,  FULL,    compose_file_ref, file_ref_attrs, "files of the top-level configs"),
 	ROW(S, container_name,     name,     REPLACE, FULL,    "name of the container; PROJECT-SERVICE-1 without it"),

@@ -12,32 +12,29 @@
 #include "base/str.h"
 #include "pod/internal.h"
 
-static char *setting(const char *name, const char *fallback)
+static struct err *open_host(struct pod_host *h)
 {
-	const char *value = getenv(name);
-
-	return mem_strdup(value && *value ? value : fallback);
-}
-
-struct err *pod_host_open(struct pod_host **ret)
-{
-	auto_pod_host struct pod_host *h = mem_alloc(sizeof(*h));
-
-	h->run_dir = -1;
-	h->root = setting("SLIPWAY_ROOT", "/var/lib/slipway");
-	h->run = setting("SLIPWAY_RUN", "/run/slipway");
-	h->cgroup_parent = setting("SLIPWAY_CGROUP_PARENT", "slipway");
-	h->journal = setting("SLIPWAY_JOURNAL", "/run/systemd/journal/socket");
-	if (*h->root != '/' || *h->run != '/')
-		return err_new(EINVAL, "SLIPWAY_ROOT and SLIPWAY_RUN must be absolute paths");
-	if (strstr(h->cgroup_parent, ".."))
-		return err_new(EINVAL, "SLIPWAY_CGROUP_PARENT '%s' must not contain ..",
-			       h->cgroup_parent);
+	h->root = mem_strdup(pod_config_get(h->config, POD_SETTING_ROOT));
+	h->run = mem_strdup(pod_config_get(h->config, POD_SETTING_RUN));
+	h->cgroup_parent = mem_strdup(pod_config_get(h->config, POD_SETTING_CGROUP_PARENT));
 	auto_free char *pods = mem_printf("%s/pods", h->run);
 
 	TRY(fd_mkdirs(AT_FDCWD, h->root, 0711));
 	TRY(fd_mkdirs(AT_FDCWD, pods, 0700));
-	TRY(fd_openat(AT_FDCWD, h->run, O_RDONLY | O_DIRECTORY, &h->run_dir));
+	return fd_openat(AT_FDCWD, h->run, O_RDONLY | O_DIRECTORY, &h->run_dir);
+}
+
+struct err *pod_host_open_with(const struct pod_config *config, struct pod_host **ret)
+{
+	auto_pod_host struct pod_host *h = mem_alloc(sizeof(*h));
+
+	h->run_dir = -1;
+	h->config = config;
+	if (!config) {
+		TRY(pod_config_load(&h->own));
+		h->config = h->own;
+	}
+	TRY(open_host(h));
 	*ret = steal(&h);
 	return NULL;
 }
@@ -51,6 +48,11 @@ void pod_host_in_task(struct pod_host *h, const char *id)
 	h->cgroup_task = none ? NULL : mem_strdup(id);
 }
 
+struct err *pod_host_open(struct pod_host **ret)
+{
+	return pod_host_open_with(NULL, ret);
+}
+
 void pod_host_free(struct pod_host *h)
 {
 	if (!h)
@@ -59,7 +61,7 @@ void pod_host_free(struct pod_host *h)
 	free(h->run);
 	free(h->cgroup_parent);
 	free(h->cgroup_task);
-	free(h->journal);
+	pod_config_free(h->own);
 	fd_cleanup(&h->run_dir);
 	free(h);
 }

@@ -10,7 +10,6 @@
 #include "runtime/runtime.h"
 
 enum {
-	GRACE_DEFAULT = 10000,	/* milliseconds */
 	SHM_DEFAULT = 64 << 20, /* bytes */
 	STATE_MAX = 8 << 20,
 	CGROUP_WAIT = 2000, /* milliseconds */
@@ -126,6 +125,9 @@ struct err *lint_project(const struct compose_project *p, const struct pod_host 
 			 char ***warnings) must_check;
 struct err *lint_plan(const struct pod_plan *plan) must_check;
 
+/* ---- config.c ---- */
+int64_t config_stop_timeout(const struct pod_config *c); /* milliseconds */
+
 /* ---- plan.c ---- */
 /* The network that a service asks for. */
 enum pod_network pod_network_of(const struct compose_service *s);
@@ -143,6 +145,7 @@ struct err *resolve_log(const struct pod_host *h, struct plan_container *c) must
 struct err *resolve_log_check(const struct compose_service *s, const struct pod_host *h,
 			      char ***warnings) must_check;
 void resolve_log_clear(struct plan_log *l);
+struct err *resolve_log_driver_check(const char *driver) must_check;
 /* The ports of container @index, added to the plan. */
 struct err *resolve_ports(struct pod_plan *plan, size_t index) must_check;
 

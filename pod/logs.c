@@ -76,7 +76,9 @@ struct err *log_open(const struct pod_host *h, const char *pod, const struct pla
 	w->plan = &c->log;
 	if (c->log.kind == LOG_TO_JOURNAL)
 		e = compose_wrap(&c->service->place,
-				 err_wrap(journal_open(h->journal, loop, &c->log, &w->journal),
+				 err_wrap(journal_open(pod_config_get(h->config,
+								      POD_SETTING_JOURNAL),
+						       loop, &c->log, &w->journal),
 					  "logging: journald"));
 	else
 		e = open_file(w, h, pod, c->service->name);

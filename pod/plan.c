@@ -197,6 +197,8 @@ struct err *pod_plan(const struct compose_project *p, struct image *const *image
 			resolve_container(p, &p->services[i], images[i], &plan->containers[i]);
 
 		errors = err_join(errors, e ? e : resolve_log(h, &plan->containers[i]));
+		if (!p->services[i].stop_grace_period.set)
+			plan->containers[i].grace = config_stop_timeout(h ? h->config : NULL);
 	}
 	TRY(errors);
 	if (plan->n_containers == 0)

@@ -22,16 +22,61 @@
 #include "compose/compose.h"
 #include "image/image.h"
 
+/* ---- settings: config.c ---- */
+
+enum pod_setting_key {
+	POD_SETTING_ROOT,
+	POD_SETTING_RUN,
+	POD_SETTING_CGROUP_PARENT,
+	POD_SETTING_LOG_LEVEL,
+	POD_SETTING_LOG_FORMAT,
+	POD_SETTING_LOG_DRIVER,
+	POD_SETTING_LOG_MAX_SIZE,
+	POD_SETTING_LOG_MAX_FILE,
+	POD_SETTING_JOURNAL,
+	POD_SETTING_STOP_TIMEOUT,
+	POD_SETTING_PULL,
+	POD_SETTING_PROGRESS,
+	POD_SETTING_CERTS,
+	POD_SETTINGS
+};
+struct pod_setting {
+	const char *name, *variable; /* in files, and in the environment */
+	struct err *(*check)(const char *value);
+	const char *fallback;
+	const char *help;
+};
+extern const struct pod_setting pod_settings[POD_SETTINGS];
+
+/* What files and the environment say; later sources win, and each value knows its own. */
+struct pod_config;
+struct err *pod_config_load(struct pod_config **ret) must_check;
+/* "KEY=value", of --set; and one that has an option of its own. */
+struct err *pod_config_set(struct pod_config *c, const char *assignment) must_check;
+struct err *pod_config_option(struct pod_config *c, enum pod_setting_key key, const char *option,
+			      const char *value) must_check;
+/* NULL has the defaults. */
+const char *pod_config_get(const struct pod_config *c, enum pod_setting_key key);
+/* "default", "FILE:LINE", a variable's name or an option. */
+const char *pod_config_source(const struct pod_config *c, enum pod_setting_key key);
+/* Into the environment, what programs that we start read there. */
+void pod_config_export(const struct pod_config *c);
+void pod_config_free(struct pod_config *c);
+void pod_config_cleanup(struct pod_config **c);
+#define auto_pod_config cleanup_with(pod_config_cleanup)
+
 /* Where slipway keeps things on this host. */
 struct pod_host {
-	char *root; /* images, volumes, logs, upper directories: SLIPWAY_ROOT or /var/lib/slipway */
-	char *run;  /* state, gone at reboot: SLIPWAY_RUN or /run/slipway */
-	char *cgroup_parent; /* SLIPWAY_CGROUP_PARENT or "slipway" */
+	char *root;	     /* images, volumes, logs, upper directories */
+	char *run;	     /* state, gone at reboot */
+	char *cgroup_parent; /* the group that pods are made in */
 	char *cgroup_task; /* last part of the group that a cluster's agent made for us, or NULL */
-	char *journal;	     /* the journal's socket: SLIPWAY_JOURNAL or systemd's */
 	int run_dir;
+	const struct pod_config *config; /* NULL: the defaults */
+	struct pod_config *own;		 /* the same, when it is the host's */
 };
-/* Makes the directories, mode 0700. */
+/* Makes the directories, mode 0700. @config outlives the host; NULL: what files and the environment say. */
+struct err *pod_host_open_with(const struct pod_config *config, struct pod_host **ret) must_check;
 struct err *pod_host_open(struct pod_host **ret) must_check;
 /* Pods are below the group @id that a cluster's agent has put this process into, if it has. */
 void pod_host_in_task(struct pod_host *h, const char *id);
@@ -285,6 +330,11 @@ struct pod_record {
 struct err *pod_records(const struct pod_host *h, struct pod_record **ret,
 			size_t *ret_n) must_check;
 void pod_records_free(struct pod_record *take_r, size_t n);
+
+/* ---- what there is ---- */
+
+/* This host and what is on it, with the members of 'docker info' and more. */
+struct err *pod_info(const struct pod_host *h, json_t **ret) must_check;
 
 /* ---- cleaning up ---- */
 

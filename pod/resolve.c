@@ -326,7 +326,7 @@ struct err *resolve_container(const struct compose_project *p, const struct comp
 	ret->cwd = mem_strdup(s->working_dir   ? s->working_dir
 			      : i->working_dir ? i->working_dir
 					       : "/");
-	ret->grace = s->stop_grace_period.set ? s->stop_grace_period.value : GRACE_DEFAULT;
+	ret->grace = s->stop_grace_period.value; /* unset: the host's, see pod_plan() */
 	append(&ret->groups, s->group_add);
 	append(&ret->labels, i->labels);
 	append(&ret->labels, s->labels);

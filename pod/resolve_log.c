@@ -167,18 +167,40 @@ static struct err *read_option(struct request *r, const char *option)
 		       name, list);
 }
 
+/* What this host has instead of the driver's defaults. */
+static struct err *host_limits(struct request *r, const struct pod_config *config)
+{
+	const char *size = pod_config_get(config, POD_SETTING_LOG_MAX_SIZE);
+	const char *files = pod_config_get(config, POD_SETTING_LOG_MAX_FILE);
+
+	if (*size)
+		TRY(err_wrap(set_size(r, size), "log_max_size"));
+	return *files ? err_wrap(set_files(r, files), "log_max_file") : NULL;
+}
+
+struct err *resolve_log_driver_check(const char *driver)
+{
+	const struct driver *d = NULL;
+
+	return find_driver(driver, &d);
+}
+
 /* Into r->log: what needs no image. */
 static struct err *read_options(struct request *r, const struct pod_host *h)
 {
 	const struct compose_logging *from = &r->service->logging;
 
-	(void)h;
-	TRY(find_driver(from->driver ? from->driver : "json-file", &r->driver));
+	const struct pod_config *config = h ? h->config : NULL;
+	const char *driver = pod_config_get(config, POD_SETTING_LOG_DRIVER);
+
+	TRY(find_driver(from->driver ? from->driver : driver, &r->driver));
 	*r->log = (struct plan_log) { .driver = r->driver->name,
 				      .kind = r->driver->kind,
 				      .size_max = r->driver->size_max,
 				      .files = r->driver->files,
 				      .buffer = 1 << 20 };
+	if (r->log->kind == LOG_TO_FILES && strcmp(r->driver->name, driver) == 0)
+		TRY(host_limits(r, config));
 	if (r->log->kind == LOG_TO_NOWHERE && from->options)
 		tell(r, "the driver none keeps nothing: its options are ignored");
 	for (char *const *o = from->options; o && *o && r->log->kind != LOG_TO_NOWHERE; o++)

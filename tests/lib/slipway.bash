@@ -34,6 +34,7 @@ command -v slipway >/dev/null || PATH=$PATH:$top/build/gcc
 
 # Tests must not depend on who runs them.
 unset COMPOSE_FILE COMPOSE_PROJECT_NAME COMPOSE_PROFILES COMPOSE_ENV_FILES DOCKER_CONFIG REGISTRY_AUTH_FILE
+export SLIPWAY_CONFIG_DIR=/nonexistent # nor on how this host is set up
 export LC_ALL=C.UTF-8 no_proxy='*' NO_PROXY='*'
 
 # slipway ARGUMENT...: the program, which has $limit seconds. (To kill it, or to wait for it in the

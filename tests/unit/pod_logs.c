@@ -633,16 +633,31 @@ TEST(none_keeps_nothing)
 
 /* ---- the journal ---- */
 
+/* Where this test's journal is. */
+static const char *name_journal(struct pod_host *h)
+{
+	auto_free char *path = mem_printf("%s/journal", check_dir());
+
+	(void)setenv("SLIPWAY_JOURNAL", path, 1);
+	pod_config_free(h->own);
+	auto_err struct err *e = pod_config_load(&h->own);
+
+	CHECK_STR(err_text(e), "success");
+	h->config = h->own;
+	return pod_config_get(h->config, POD_SETTING_JOURNAL);
+}
+
 /* What plays the journal: a socket of ours, with room for some datagrams. */
 static int fake_journal(struct pod_host *h)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	h->journal = mem_printf("%s/journal", check_dir());
-	CHECK(strlen(h->journal) < sizeof(a.sun_path));
-	strcpy(a.sun_path, h->journal);
-	(void)unlink(h->journal);
+	const char *path = name_journal(h);
+
+	CHECK(strlen(path) < sizeof(a.sun_path));
+	strcpy(a.sun_path, path);
+	(void)unlink(path);
 	CHECK(fd >= 0 && bind(fd, (const struct sockaddr *)&a, sizeof(a)) == 0);
 	return fd;
 }
@@ -765,7 +780,7 @@ TEST(a_journal_that_was_started_anew_is_found_again)
 	CHECK_MESSAGE(fd, "PRIORITY=6\nMESSAGE=one\n");
 	close(fd);
 	put(w, "two\n");
-	(void)unlink(h->journal);
+	(void)unlink(name_journal(h));
 	put(w, "three\n");
 	fd = fake_journal(h);
 	put(w, "four\n");
@@ -781,10 +796,9 @@ TEST(without_a_journal_the_service_is_refused)
 	struct pod_host *h = make_host();
 	struct log_writer *w = NULL;
 
-	h->journal = mem_printf("%s/journal", check_dir());
 	auto_free char *want = mem_printf("a.yml:1:1: services.web: logging: journald: no journal "
 					  "listens at %s: No such file or directory",
-					  h->journal);
+					  name_journal(h));
 	auto_err struct err *e =
 		log_open(h, "shop", make_service("web", journald(1 << 20)), NULL, &w);
 

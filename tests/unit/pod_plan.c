@@ -60,6 +60,7 @@ static struct image *fake_image(const char *name)
 struct made {
 	struct compose_project *project;
 	struct image *images[SERVICES_MAX + 1];
+	const struct pod_host *host; /* NULL: one without settings */
 	struct pod_plan *plan;
 	char **warnings;
 	char *error; /* NULL: there is a plan */
@@ -71,7 +72,7 @@ static void make_plan(struct made *m)
 	for (size_t i = 0; i < m->project->n_services; i++)
 		m->images[i] = fake_image(
 			m->project->services[i].image ? m->project->services[i].image : "none");
-	auto_err struct err *e = pod_plan(m->project, m->images, NULL, &m->plan, &m->warnings);
+	auto_err struct err *e = pod_plan(m->project, m->images, m->host, &m->plan, &m->warnings);
 
 	m->error = e ? mem_strdup(err_text(e)) : NULL;
 	CHECK(!e == (m->plan != NULL));
@@ -620,4 +621,41 @@ TEST(the_journal_gets_dockers_fields)
 		check_why(wanted[i]);
 		CHECK(strv_has(log->fields, wanted[i]));
 	}
+}
+
+static const char *const host_settings[] = { "log_driver=local", "log_max_size=1m",
+					     "log_max_file=2", "stop_timeout=3" };
+
+TEST(what_a_service_does_not_say_is_the_hosts)
+{
+	static const struct {
+		const char *service, *driver;
+		int64_t size, files, grace;
+	} rows[] = {
+		{ "tty: false", "local", 1 << 20, 2, 3000 },
+		{ "logging: {options: {max-size: 2m}}, stop_grace_period: 1s", "local", 2 << 20, 2,
+		  1000 },
+		{ "logging: {driver: local}, stop_grace_period: 0s", "local", 1 << 20, 2, 0 },
+		{ "logging: {driver: json-file}", "json-file", 10 << 20, 3, 3000 },
+	};
+	struct pod_host host = { 0 };
+	auto_err struct err *e = NULL;
+
+	(void)setenv("SLIPWAY_CONFIG_DIR", "/nonexistent", 1);
+	e = pod_config_load(&host.own);
+	host.config = host.own;
+	for (size_t i = 0; !e && i < ARRAY_LEN(host_settings); i++)
+		e = pod_config_set(host.own, host_settings[i]);
+	CHECK_STR(err_text(e), "success");
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		auto_made struct made m = { .host = &host };
+		const struct plan_log *log = log_of(&m, rows[i].service);
+
+		check_why(rows[i].service);
+		CHECK_STR(log->driver, rows[i].driver);
+		CHECK_INT(log->size_max, rows[i].size);
+		CHECK_INT(log->files, rows[i].files);
+		CHECK_INT(m.plan->containers[0].grace, rows[i].grace);
+	}
+	pod_config_free(host.own);
 }
