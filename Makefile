@@ -7,6 +7,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1)
 prefix     ?= /usr/local
 bindir     ?= $(prefix)/bin
 libexecdir ?= $(prefix)/libexec/slipway
+mandir     ?= $(prefix)/share/man
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -62,7 +63,7 @@ say = @printf '  %-5s %s\n' $(1) $(2);
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: all demo test test-mesos check check-root bench golden fuzz tidy fmt fmt-check layers docs install clean help
+.PHONY: all demo test test-mesos check check-root bench golden fuzz tidy fmt fmt-check layers docs man install clean help
 all: $(programs:%=$(out)/%) ## the programs (default)
 
 objects = $(patsubst %.c,$(out)/%.o,$(sort $(wildcard $(1)/*.c)))
@@ -155,11 +156,23 @@ tidy: $(out)/slipway-pause ## clang-tidy and cppcheck
 docs: all ## docs/compose.md from the attribute table
 	$(out)/slipway config --reference > docs/compose.md
 
-install: all ## into $(DESTDIR)$(prefix)
+# The pages are made by slipway itself of its tables; scdoc makes them what man reads.
+SCDOC ?= $(shell command -v scdoc)
+man: $(out)/slipway ## man pages, into build/.../man; needs scdoc
+	@test -n '$(SCDOC)' || { echo 'man: scdoc is missing'; exit 1; }
+	@mkdir -p $(out)/man
+	$(call say,MAN,$(out)/man)for p in $$($(out)/slipway completion man); do \
+		$(out)/slipway completion man $$p >$(out)/man/page.scd && \
+		$(SCDOC) <$(out)/man/page.scd >$(out)/man/$$p || exit 1; done; rm $(out)/man/page.scd
+
+install: all $(if $(SCDOC),man) ## into $(DESTDIR)$(prefix)
 	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(libexecdir)
 	$(INSTALL) -m 755 $(out)/slipway $(out)/slipway-oci $(out)/slipway-executor $(DESTDIR)$(bindir)
 	$(INSTALL) -m 755 $(out)/slipway-fetch $(DESTDIR)$(libexecdir)
 	$(INSTALL) -d $(DESTDIR)$(prefix)/lib/systemd/system
+	$(if $(SCDOC),$(INSTALL) -d $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5)
+	$(if $(SCDOC),$(INSTALL) -m 644 $(out)/man/*.1 $(DESTDIR)$(mandir)/man1)
+	$(if $(SCDOC),$(INSTALL) -m 644 $(out)/man/*.5 $(DESTDIR)$(mandir)/man5)
 	sed 's|@bindir@|$(bindir)|' scripts/slipway-resume.service > $(DESTDIR)$(prefix)/lib/systemd/system/slipway-resume.service
 
 clean: ## remove build/

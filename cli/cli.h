@@ -124,6 +124,11 @@ char *text_since(const char *time) must_check;
 char *text_bytes(int64_t bytes) must_check;
 bool use_colour(FILE *out);
 
+/* ---- manual pages: manual.c ---- */
+
+/* The source of @page ("slipway-up.1") for scdoc(1); NULL: the names of all pages. */
+struct err *manual_print(const char *page, FILE *out) must_check;
+
 /* ---- lists: listing.c ---- */
 
 #define FORMAT_HELP "table, json, or a template: '{{.Name}}', 'table {{.Name}}\\t{{.State}}'"

@@ -134,5 +134,7 @@ struct err *cmd_completion(struct cli *c, const void *values, char **operands, i
 			shells[i].print(stdout);
 			return NULL;
 		}
+	if (*operands && strcmp(*operands, "man") == 0) /* for make man */
+		return manual_print(operands[1], stdout);
 	return err_new(EINVAL, "completion: of bash, zsh or fish?");
 }
