@@ -36,7 +36,7 @@ void opt_help(const struct opt *table, FILE *out);
 struct cli {
 	char **files, **profiles, **env_files; /* global options */
 	char **set;
-	const char *name, *project_dir, *progress, *log_level, *log_format;
+	const char *name, *project_dir, *progress, *log_level, *log_format, *ansi;
 	bool debug, all_resources;
 	bool compose;		      /* called as "slipway compose" */
 	struct compose_options leave; /* what 'config' leaves out */
@@ -122,7 +122,10 @@ void table_free(struct table *t);
 /* "3 minutes", for "Up 3 minutes"; since an RFC 3339 time. The caller's. */
 char *text_since(const char *time) must_check;
 char *text_bytes(int64_t bytes) must_check;
+/* By --ansi or COMPOSE_ANSI; else on a terminal, where NO_COLOR is not set. */
 bool use_colour(FILE *out);
+/* A line of what goes on, on standard error; nothing with --progress quiet. */
+void cli_say(const struct cli *c, const char *fmt, ...) printf_like(2, 3);
 
 /* ---- manual pages: manual.c ---- */
 

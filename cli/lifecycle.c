@@ -29,7 +29,7 @@ static struct err *remove_volumes(const struct cli *c, const char *name)
 	struct err *e = pod_remove_volumes(c->host, name, false, &removed);
 
 	for (char **v = removed; v && *v; v++)
-		fprintf(stderr, " Volume %s  Removed\n", *v);
+		cli_say(c, " Volume %s  Removed", *v);
 	return e;
 }
 
@@ -52,7 +52,7 @@ struct err *cmd_down(struct cli *c, const void *values, char **operands, int *re
 		err_free(e);
 		e = NULL;
 	} else if (!e) {
-		fprintf(stderr, " Pod %s  Removed\n", name);
+		cli_say(c, " Pod %s  Removed", name);
 	}
 	return err_join(e, v->volumes ? remove_volumes(c, name) : NULL);
 }

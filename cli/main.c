@@ -101,6 +101,19 @@ static struct err *load_config(struct cli *c)
 	return NULL;
 }
 
+/* It goes on in the environment, as docker compose has it. */
+static struct err *set_up_colours(const struct cli *c)
+{
+	static const char *const known[] = { "never", "always", "auto", NULL };
+	const char *from_env = getenv("COMPOSE_ANSI");
+	const char *when = c->ansi ? c->ansi : from_env && *from_env ? from_env : "auto";
+
+	if (!str_one_of(when, known))
+		return err_new(EINVAL, "%s: '%s' is not never, always or auto",
+			       c->ansi ? "--ansi" : "COMPOSE_ANSI", when);
+	return c->ansi && setenv("COMPOSE_ANSI", when, 1) < 0 ? err_errno("COMPOSE_ANSI") : NULL;
+}
+
 static struct err *set_up_logging(const struct cli *c)
 {
 	enum log_level level = LOG_LEVEL_INFO;
@@ -130,6 +143,7 @@ static struct err *run(struct cli *c, int argc, char **argv, int *ret_code)
 	TRY(opt_parse(global_options, argc, argv, true, c, &first));
 	TRY(load_config(c));
 	TRY(set_up_logging(c));
+	TRY(set_up_colours(c));
 	if (first == argc) {
 		print_help(stderr);
 		*ret_code = EXIT_USAGE;

@@ -97,6 +97,9 @@ static void put_program(FILE *out)
 		{ "COMPOSE_PROFILES", "profiles, as by *--profile*, separated by commas" },
 		{ "COMPOSE_ENV_FILES", "as by *--env-file*, separated by commas" },
 		{ "COMPOSE_DISABLE_ENV_FILE", "_true_: no .env is read" },
+		{ "COMPOSE_ANSI", "as by *--ansi*: _never_, _always_ or _auto_" },
+		{ "COMPOSE_PROGRESS",
+		  "as by *--progress*, below *slipway.yaml*(5)'s SLIPWAY\\_PROGRESS" },
 		{ "NO_COLOR", "when it is not empty, nothing is coloured" },
 		{ "SLIPWAY_CONFIG_DIR", "where settings are, instead of _/etc/slipway_" },
 	};

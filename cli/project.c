@@ -1,12 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli/project.c - the project, its name and this host: what most commands begin with. */
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/cli.h"
+
+void cli_say(const struct cli *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (strcmp(pod_config_get(c->config, POD_SETTING_PROGRESS), "quiet") == 0)
+		return;
+	va_start(ap, fmt);
+	auto_free char *line = mem_vprintf(fmt, ap);
+
+	va_end(ap);
+	fprintf(stderr, "%s\n", line);
+}
 
 struct err *cli_host(struct cli *c)
 {

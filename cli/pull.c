@@ -57,6 +57,7 @@ static struct err *pull_missing(const struct cli *c, const struct image_store *s
 {
 	const char *mode = pod_config_get(c->config, POD_SETTING_PROGRESS);
 	enum image_progress progress = quiet || str_eq(mode, "quiet") ? IMAGE_PROGRESS_QUIET
+				       : str_eq(mode, "tty")	      ? IMAGE_PROGRESS_TTY
 				       : str_eq(mode, "plain")	      ? IMAGE_PROGRESS_PLAIN
 								      : IMAGE_PROGRESS_AUTO;
 

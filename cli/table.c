@@ -108,7 +108,9 @@ char *text_bytes(int64_t bytes)
 
 bool use_colour(FILE *out)
 {
-	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM"), *ansi = getenv("COMPOSE_ANSI");
 
+	if (ansi && strcmp(ansi, "auto") != 0 && *ansi) /* main() has checked it */
+		return strcmp(ansi, "always") == 0;
 	return isatty(fileno(out)) && !(no && *no) && !(term && strcmp(term, "dumb") == 0);
 }

@@ -100,7 +100,12 @@ struct err *image_sweep(const struct image_store *s) must_check;
 /* Untags; the layers go with the next gc. */
 struct err *image_remove(const struct image_store *s, const char *reference) must_check;
 
-enum image_progress { IMAGE_PROGRESS_AUTO, IMAGE_PROGRESS_PLAIN, IMAGE_PROGRESS_QUIET };
+enum image_progress {
+	IMAGE_PROGRESS_AUTO,
+	IMAGE_PROGRESS_TTY,
+	IMAGE_PROGRESS_PLAIN,
+	IMAGE_PROGRESS_QUIET
+};
 struct image_pull {
 	char *const *references;
 	const char *platform; /* NULL: the host's */

@@ -105,7 +105,7 @@ static struct err *run(const char *program, char **argv, int out)
 
 static char **pull_arguments(const struct image_store *s, const struct image_pull *p)
 {
-	static const char *const progress[] = { "auto", "plain", "quiet" };
+	static const char *const progress[] = { "auto", "tty", "plain", "quiet" };
 	char **argv = NULL;
 
 	strv_add(&argv, mem_strdup("slipway-fetch"));

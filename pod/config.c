@@ -100,11 +100,12 @@ static struct err *check_pull(const char *value)
 
 static struct err *check_progress(const char *value)
 {
-	static const char *const known[] = { "auto", "plain", "quiet", NULL };
+	static const char *const known[] = { "auto", "tty", "plain", "quiet", NULL };
 
 	return str_one_of(value, known)
 		       ? NULL
-		       : err_new(EINVAL, "'%s' is not a progress; there are auto, plain and quiet",
+		       : err_new(EINVAL,
+				 "'%s' is not a progress; there are auto, tty, plain and quiet",
 				 value);
 }
 
@@ -121,7 +122,7 @@ const struct pod_setting pod_settings[POD_SETTINGS] = {
 	[POD_SETTING_JOURNAL]      = { "journal",       "SLIPWAY_JOURNAL",       check_path,     "/run/systemd/journal/socket", "the socket of the driver journald" },
 	[POD_SETTING_STOP_TIMEOUT] = { "stop_timeout",  "SLIPWAY_STOP_TIMEOUT",  check_time,     "10s",              "stop_grace_period of services that name none" },
 	[POD_SETTING_PULL]         = { "pull",          "SLIPWAY_PULL",          check_pull,     "missing",          "pull_policy of services that name none: always, missing or never" },
-	[POD_SETTING_PROGRESS]     = { "progress",      "SLIPWAY_PROGRESS",      check_progress, "auto",             "how pulls are shown: auto, plain or quiet" },
+	[POD_SETTING_PROGRESS]     = { "progress",      "SLIPWAY_PROGRESS",      check_progress, "auto",             "what is told of what goes on: auto, tty, plain or quiet" },
 	[POD_SETTING_CERTS]        = { "certs",         "SLIPWAY_CERTS_D",       check_path,     "", "certificates of registries, a directory HOST[:PORT] for each; looked at before /etc/slipway/certs.d and docker's" },
 };
 /* clang-format on */
@@ -224,6 +225,11 @@ static struct err *apply_files(struct pod_config *c)
 
 static struct err *apply_environment(struct pod_config *c)
 {
+	const char *docker = getenv("COMPOSE_PROGRESS"); /* for those who come from there */
+
+	if (docker && *docker)
+		TRY(err_wrap(set(c, POD_SETTING_PROGRESS, docker, mem_strdup("COMPOSE_PROGRESS")),
+			     "COMPOSE_PROGRESS"));
 	for (size_t i = 0; i < POD_SETTINGS; i++) {
 		const char *value = getenv(pod_settings[i].variable);
 

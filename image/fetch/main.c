@@ -23,7 +23,7 @@ static const char usage[] =
 	"       slipway-fetch resolve --store=DIR [OPTION...] REFERENCE...\n"
 	"  --store=DIR          the image store\n"
 	"  --platform=OS/ARCH   for another machine than this one\n"
-	"  --progress=MODE      auto, plain or quiet\n"
+	"  --progress=MODE      auto, tty, plain or quiet\n"
 	"  --always             ask the registry also when the tag is in the store\n"
 	"  --error-fd=N         tell a failure through this descriptor (\"CODE TEXT\"), not on "
 	"standard error\n"
@@ -33,12 +33,14 @@ static struct err *parse_progress(const char *text, enum progress_mode *ret)
 {
 	if (strcmp(text, "auto") == 0)
 		*ret = isatty(STDERR_FILENO) ? PROGRESS_TTY : PROGRESS_PLAIN;
+	else if (strcmp(text, "tty") == 0)
+		*ret = PROGRESS_TTY;
 	else if (strcmp(text, "plain") == 0)
 		*ret = PROGRESS_PLAIN;
 	else if (strcmp(text, "quiet") == 0)
 		*ret = PROGRESS_QUIET;
 	else
-		return err_new(EINVAL, "--progress: '%s' is not auto, plain or quiet", text);
+		return err_new(EINVAL, "--progress: '%s' is not auto, tty, plain or quiet", text);
 	return NULL;
 }
 

@@ -120,3 +120,50 @@ in_shop() { slipway -p shop "$@"; }
 	assert_failure 1
 	assert_one_message '--format: events have no table'
 }
+
+# ---- colours and what is told on the way ----
+
+# some_logs: output of both services of the shop.
+some_logs() {
+	mkdir -p "$SLIPWAY_ROOT/pods/shop/logs"
+	local service
+	for service in web db; do
+		echo '{"log":"hello\\n","stream":"stdout","time":"2026-01-02T15:04:05.000000000Z"}' >"$SLIPWAY_ROOT/pods/shop/logs/$service.log"
+	done
+}
+
+# on_terminal COMMAND...: its output is a terminal's.
+on_terminal() { TERM=xterm script -qec "$*" /dev/null </dev/null; }
+
+@test "colours on a terminal alone, not with NO_COLOR, and as --ansi says" {
+	need_command script
+	unset NO_COLOR COMPOSE_ANSI
+	some_logs
+	esc=$'\033['
+	[[ $(on_terminal slipway -p shop logs) == *"$esc"* ]] || show 'no colours on a terminal'
+	[[ $(slipway -p shop logs) != *"$esc"* ]] || show 'colours without a terminal'
+	[[ $(NO_COLOR=1 on_terminal slipway -p shop logs) != *"$esc"* ]] || show 'colours with NO_COLOR'
+	[[ $(NO_COLOR='' on_terminal slipway -p shop logs) == *"$esc"* ]] || show 'an empty NO_COLOR says nothing'
+	[[ $(on_terminal slipway --ansi never -p shop logs) != *"$esc"* ]] || show 'colours with --ansi never'
+	[[ $(on_terminal slipway -p shop logs --no-color) != *"$esc"* ]] || show 'colours with --no-color'
+	[[ $(slipway --ansi always -p shop logs) == *"$esc"* ]] || show 'no colours with --ansi always'
+	[[ $(COMPOSE_ANSI=always slipway -p shop logs) == *"$esc"* ]] || show 'no colours with COMPOSE_ANSI'
+	run --separate-stderr slipway --ansi sometimes version
+	assert_failure 1
+	assert_one_message "--ansi: 'sometimes' is not never, always or auto"
+}
+
+@test "a table has no control characters where there is no terminal" {
+	[[ $(in_shop ps -a) != *$'\033'* ]]
+}
+
+@test "down tells what it does, unless --progress quiet" {
+	run --separate-stderr slipway -p shop down
+	assert_success
+	[[ $stderr == *'Pod shop  Removed'* ]] || show 'nothing told'
+	mkdir -p "$SLIPWAY_RUN/pods/shop"
+	echo '{"name": "shop", "status": "stopped", "services": []}' >"$SLIPWAY_RUN/pods/shop/state.json"
+	run --separate-stderr slipway --progress quiet -p shop down
+	assert_success
+	[ -z "$stderr" ] || show 'not quiet'
+}

@@ -7,7 +7,7 @@ load ../lib/slipway
 setup() {
 	project=t$BATS_TEST_NUMBER
 	conf=$BATS_TEST_TMPDIR/etc
-	unset SLIPWAY_LOG_LEVEL SLIPWAY_LOG_DRIVER SLIPWAY_PULL SLIPWAY_CGROUP_PARENT SLIPWAY_PROGRESS
+	unset COMPOSE_PROGRESS SLIPWAY_LOG_LEVEL SLIPWAY_LOG_DRIVER SLIPWAY_PULL SLIPWAY_CGROUP_PARENT SLIPWAY_PROGRESS
 	export SLIPWAY_CONFIG_DIR=$conf
 	export SLIPWAY_ROOT=$BATS_TEST_TMPDIR/root SLIPWAY_RUN=$BATS_TEST_TMPDIR/run
 	mkdir -p "$BATS_TEST_TMPDIR/$project" "$conf/conf.d"
@@ -35,7 +35,8 @@ setting() {
 	echo 'progress: auto' >"$conf/conf.d/10.yaml"
 	echo 'progress: auto' >"$conf/conf.d/30.yaml.off"
 	[ "$(setting progress)" = "quiet $conf/conf.d/20.yaml:1" ]
-	[ "$(SLIPWAY_PROGRESS=plain setting progress)" = 'plain SLIPWAY_PROGRESS' ]
+	[ "$(COMPOSE_PROGRESS=tty setting progress)" = 'tty COMPOSE_PROGRESS' ]
+	[ "$(COMPOSE_PROGRESS=tty SLIPWAY_PROGRESS=plain setting progress)" = 'plain SLIPWAY_PROGRESS' ]
 	[ "$(SLIPWAY_PROGRESS=plain setting progress --set progress=auto)" = 'auto --set' ]
 	[ "$(SLIPWAY_PROGRESS=plain setting progress --set progress=auto --progress quiet)" = 'quiet --progress' ]
 }
@@ -70,7 +71,7 @@ setting() {
 		"log_max_size=10q|'10q' has an unknown unit; there are b, k, m, g, t and p" \
 		"log_max_file=0|'0' is not between 1 and 1000" "stop_timeout=5 parrots|'5 parrots'" \
 		"pull=sometimes|'sometimes' is not a pull policy; there are always, missing and never" \
-		"progress=loud|'loud' is not a progress; there are auto, plain and quiet"; do
+		"progress=loud|'loud' is not a progress; there are auto, tty, plain and quiet"; do
 		run --separate-stderr slipway --set "${row%%|*}" version
 		assert_failure 1
 		assert_one_message "--set: ${row%%=*}: ${row#*|}"
@@ -83,7 +84,7 @@ setting() {
 	assert_one_message "SLIPWAY_PULL: 'sometimes' is not a pull policy"
 	run --separate-stderr slipway --progress loud version
 	assert_failure 1
-	assert_one_message "--progress: 'loud' is not a progress; there are auto, plain and quiet"
+	assert_one_message "--progress: 'loud' is not a progress; there are auto, tty, plain and quiet"
 }
 
 @test "what is no mapping, no YAML, or cannot be read is refused" {
