@@ -47,7 +47,7 @@ const struct command commands[] = {
 	{ "wait",    "[SERVICE...]",            "wait until services have ended",                wait_options,    false, cmd_wait },
 	{ "port",    "SERVICE PORT",            "print where a port is published",               port_options,    false, cmd_port },
 	{ "inspect", "[SERVICE...]",            "print all that is known of services, as JSON",  inspect_options, false, cmd_inspect },
-	{ "cp",      "FROM TO",                 "copy files; one of both is SERVICE:PATH",       cp_options,      false, cmd_cp },
+	{ "cp",      "FROM TO",                 "copy files; one of both is SERVICE:PATH, the other may be - for a tar", cp_options,      false, cmd_cp },
 	{ "config",  "[SERVICE...]",            "check the files and print the merged project",  config_options,  false, cmd_config },
 	{ "plan",    "[SERVICE...]",            "print the steps that 'up' would take",          plan_options,    false, cmd_plan },
 	{ "pull",    "[SERVICE...]",            "pull the images",                               pull_options,    false, cmd_pull },

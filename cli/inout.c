@@ -228,10 +228,12 @@ struct err *cmd_cp(struct cli *c, const void *values, char **operands, int *ret_
 
 	if (!from == !to)
 		return err_new(EINVAL, "cp: one of both must be SERVICE:PATH");
-	if (strcmp(operands[0], "-") == 0 || strcmp(operands[1], "-") == 0)
-		return err_new(ENOTSUP,
-			       "cp: archives on standard input and output are not offered; "
-			       "use 'exec -T SERVICE tar'");
+	const char *host = from ? operands[1] : operands[0];
+	bool tar = strcmp(host, "-") == 0;
+
+	if (tar && isatty(from ? STDOUT_FILENO : STDIN_FILENO))
+		return err_new(EINVAL, "cp: a tar goes to a file or a pipe, not to a terminal, and "
+				       "comes from there");
 	if (v->index && strcmp(v->index, "1") != 0)
 		return err_new(ENOENT, "cp: --index: there is one instance of a service");
 	const char *path = from ? from : to;
@@ -240,11 +242,16 @@ struct err *cmd_cp(struct cli *c, const void *values, char **operands, int *ret_
 	auto_free char *absolute = mem_printf("%s%s", *path == '/' ? "" : "/", path);
 	struct pod_copy copy = { .service = service,
 				 .path = absolute,
-				 .host_path = from ? operands[1] : operands[0],
+				 .host_path = host,
+				 .tar = tar,
 				 .out = from != NULL,
 				 .archive = v->archive,
 				 .follow = v->follow };
 
+	if (tar && (v->follow || v->archive))
+		return err_new(
+			EINVAL,
+			"cp: a tar has links and owners as they are: -L and -a are not for it");
 	if (v->follow && copy.out)
 		return err_new(ENOTSUP, "cp: -L is offered for files of the host only");
 	TRY(cli_name(c, &name));

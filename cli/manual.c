@@ -27,7 +27,8 @@ static const struct {
 	{ "exec", "Exits with the command's code; 126 when it cannot be executed, 127 when it is not found. With a terminal on "
 	  "standard input and output the command gets one, unless *-T* is given.\n" },
 	{ "cp", "Names in a container are resolved inside of it and never lead out. A path of the host that has a colon begins with "
-	  "_/_ or _._.\n" },
+	  "_/_ or _._.\n\nWith _-_ a tar, also one in gzip or zstd, is unpacked from standard input into a directory, or one is "
+	  "written to standard output: _slipway cp web:/etc - | tar t_.\n" },
 	{ "config", "The canonical form is docker compose's. With an option that names a kind of things, their names alone are printed.\n" },
 	{ "check", "Without *--leaks*: loads the files, and tells what a pod refuses or honours only half; no image is needed. "
 	  "Exits with 1 when something is refused, or is left.\n" },

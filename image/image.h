@@ -129,6 +129,14 @@ void image_pull_cancel(struct image_fetch *take_f);
 struct err *image_resolve(const struct image_store *s, char *const *references,
 			  char ***ret) must_check;
 
+/*
+ * Tar streams between a directory, which somebody may be changing, and standard
+ * input or output. slipway-fetch reads and writes them, confined to @dir. @name
+ * is one name in @dir, or "." for all of it.
+ */
+struct err *image_tar_in(int dir) must_check;
+struct err *image_tar_out(int dir, const char *name) must_check;
+
 /* ---- volumes ---- */
 
 struct image_volume {

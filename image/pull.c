@@ -38,10 +38,16 @@ static char *find_fetch(void)
 	return mem_strdup(SLIPWAY_LIBEXECDIR "/slipway-fetch");
 }
 
-enum { ERROR_FD = 3, ERROR_MAX = 64 << 10 };
+enum { ERROR_FD = 3, DIR_FD = 4, ABOVE = 10, ERROR_MAX = 64 << 10 };
 
-/* Starts it; *ret_error is where it tells what went wrong. @out becomes its standard output, unless -1. */
-static struct err *start(const char *program, char **argv, int out, pid_t *ret, int *ret_error)
+/* What becomes of descriptors: its standard output, and DIR_FD; -1: nothing. */
+struct inherit {
+	int out, dir;
+};
+
+/* Starts it; *ret_error is where it tells what went wrong. */
+static struct err *start(const char *program, char **argv, const struct inherit *i, pid_t *ret,
+			 int *ret_error)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -59,8 +65,10 @@ static struct err *start(const char *program, char **argv, int out, pid_t *ret, 
 	posix_spawnattr_setsigdefault(&attributes, &all);
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, ends[1], ERROR_FD);
-	if (out >= 0)
-		posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+	if (i->out >= 0)
+		posix_spawn_file_actions_adddup2(&actions, i->out, STDOUT_FILENO);
+	if (i->dir >= 0)
+		posix_spawn_file_actions_adddup2(&actions, i->dir, DIR_FD);
 	rc = posix_spawn(ret, program, &actions, &attributes, argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attributes);
@@ -87,19 +95,19 @@ static struct err *finish(const char *program, pid_t pid, int error)
 			return err_errno("wait for %s", program);
 	TRY(e);
 	if (WIFSIGNALED(status))
-		return err_new(EINTR, "pull interrupted: slipway-fetch was ended by %s",
+		return err_new(EINTR, "interrupted: slipway-fetch was ended by %s",
 			       proc_signal_name(WTERMSIG(status)));
 	if (WEXITSTATUS(status) == 0)
 		return NULL;
 	return *text ? err_parse(text) : err_new(EIO, "slipway-fetch failed");
 }
 
-static struct err *run(const char *program, char **argv, int out)
+static struct err *run(const char *program, char **argv, const struct inherit *i)
 {
 	auto_fd int error = -1;
 	pid_t pid;
 
-	TRY(start(program, argv, out, &pid, &error));
+	TRY(start(program, argv, i, &pid, &error));
 	return finish(program, pid, error);
 }
 
@@ -138,7 +146,7 @@ struct err *image_pull_start(const struct image_store *s, const struct image_pul
 	auto_strv char **argv = pull_arguments(s, p);
 	struct image_fetch f = { 0, -1 };
 
-	TRY(start(program, argv, -1, &f.pid, &f.error));
+	TRY(start(program, argv, &(const struct inherit) { -1, -1 }, &f.pid, &f.error));
 	*ret = mem_dup(&f, sizeof(f));
 	return NULL;
 }
@@ -180,7 +188,7 @@ struct err *image_resolve(const struct image_store *s, char *const *references, 
 	strv_add(&argv, mem_strdup("--"));
 	for (char *const *r = references; *r; r++)
 		strv_add(&argv, mem_strdup(*r));
-	TRY(run(program, argv, out));
+	TRY(run(program, argv, &(const struct inherit) { out, -1 }));
 	if (lseek(out, 0, SEEK_SET) < 0)
 		return err_errno("memfd");
 	TRY(fd_read_all(out, ERROR_MAX, &text, NULL));
@@ -191,4 +199,33 @@ struct err *image_resolve(const struct image_store *s, char *const *references, 
 			       strv_len(digests), strv_len(references));
 	*ret = steal(&digests);
 	return NULL;
+}
+
+static struct err *run_tar(const char *what, int dir, const char *name)
+{
+	auto_free char *program = find_fetch();
+	auto_strv char **argv = NULL;
+	/* out of the way of the numbers that it gets there */
+	auto_fd int high = fcntl(dir, F_DUPFD_CLOEXEC, ABOVE);
+
+	if (high < 0)
+		return err_errno("dup");
+	strv_add(&argv, mem_strdup("slipway-fetch"));
+	strv_add(&argv, mem_strdup(what));
+	strv_add(&argv, mem_printf("--dir-fd=%d", DIR_FD));
+	strv_add(&argv, mem_printf("--error-fd=%d", ERROR_FD));
+	strv_add(&argv, mem_strdup("--"));
+	if (name)
+		strv_add(&argv, mem_strdup(name));
+	return run(program, argv, &(const struct inherit) { -1, high });
+}
+
+struct err *image_tar_in(int dir)
+{
+	return run_tar("tar-in", dir, NULL);
+}
+
+struct err *image_tar_out(int dir, const char *name)
+{
+	return run_tar("tar-out", dir, name);
 }

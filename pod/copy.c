@@ -185,6 +185,24 @@ static struct err *open_root(const struct pod_state *state, const char *service,
 	return poll(&end, 1, 0) == 0 ? NULL : err_new(ESRCH, "service %s is not running", service);
 }
 
+/* A directory's content goes into one; what comes out begins with the last name of its path. */
+static struct err *copy_tar(const struct side *inside, const struct pod_copy *c)
+{
+	bool contents = str_ends(c->path, "/.") || strcmp(c->path, "/") == 0;
+	auto_free char *dir = NULL, *name = NULL;
+	auto_fd int fd = -1;
+
+	if (!c->out || contents) {
+		TRY(open_on(inside, c->path, O_RDONLY | O_DIRECTORY, &fd));
+		return c->out ? image_tar_out(fd, ".") : image_tar_in(fd);
+	}
+	split(c->path, &dir, &name);
+	if (strcmp(name, "..") == 0)
+		return err_new(EINVAL, "'%s' ends with no name", c->path);
+	TRY(open_on(inside, dir, O_RDONLY | O_DIRECTORY, &fd));
+	return image_tar_out(fd, name);
+}
+
 struct err *pod_copy(const struct pod_host *h, const char *name, const struct pod_copy *c)
 {
 	auto_pod_state struct pod_state *state = NULL;
@@ -194,6 +212,8 @@ struct err *pod_copy(const struct pod_host *h, const char *name, const struct po
 	TRY(open_root(state, c->service, &root));
 	const struct side host = { -1 }, inside = { root };
 
+	if (c->tar)
+		return copy_tar(&inside, c);
 	return c->out ? copy_between(&inside, c->path, &host, c->host_path, c)
 		      : copy_between(&host, c->host_path, &inside, c->path, c);
 }

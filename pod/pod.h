@@ -300,6 +300,7 @@ struct pod_copy {
 	bool out;	       /* from the container to the host; else into the container */
 	bool archive;	       /* with owners; else what is copied is the caller's, or root's */
 	bool follow;	       /* what a link on the host names, not the link */
+	bool tar;	       /* not the host's files, but a tar on standard input or output */
 };
 /* Files, directories and links, by docker's rules of names. */
 struct err *pod_copy(const struct pod_host *h, const char *name,

@@ -44,6 +44,27 @@ struct err *entry_put_node(int parent, const char *name, struct archive_entry *e
 	return NULL;
 }
 
+struct err *entry_put_data(int fd, struct archive *a)
+{
+	const void *data;
+	size_t len;
+	la_int64_t offset = 0, end = 0;
+	int rc;
+
+	while ((rc = archive_read_data_block(a, &data, &len, &offset)) == ARCHIVE_OK) {
+		if (offset != end && lseek(fd, offset, SEEK_SET) < 0)
+			return err_errno("seek");
+		TRY(fd_write_all(fd, data, len));
+		end = offset + (la_int64_t)len;
+	}
+	if (rc != ARCHIVE_EOF)
+		return err_new(EBADMSG, "%s", archive_error_string(a));
+	/* a hole at the end */
+	if (offset > end && ftruncate(fd, offset) < 0)
+		return err_errno("truncate");
+	return NULL;
+}
+
 static bool keep_xattr(const char *name)
 {
 	return strcmp(name, "security.capability") == 0 || str_starts(name, "system.posix_acl_") ||

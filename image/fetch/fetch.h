@@ -141,7 +141,10 @@ bool stack_is_whiteout(const struct stat *st);
 
 /* ---- one entry of a tar: entry.c ---- */
 
+struct archive;
 struct archive_entry;
+/* The content of the present entry of @a, into the empty file @fd. */
+struct err *entry_put_data(int fd, struct archive *a) must_check;
 /* Below the directory @parent, under a name that is not there yet. */
 struct err *entry_put_symlink(int parent, const char *name, struct archive_entry *entry) must_check;
 struct err *entry_put_node(int parent, const char *name, struct archive_entry *entry) must_check;
@@ -150,6 +153,13 @@ struct err *entry_put_xattrs(int fd, struct archive_entry *entry) must_check;
 /* Whether a kernel has such an owner. */
 struct err *entry_check_owner(struct archive_entry *entry) must_check;
 struct timespec entry_mtime(struct archive_entry *entry);
+
+/* ---- tar streams of directories that are in use: tarball.c ---- */
+
+/* A tar, also a compressed one, into @dir: over what is there, and never out of it. */
+struct err *tarball_in(decode_read_fn *read, void *ctx, int dir) must_check;
+/* @name in @dir, with all below it, to @out; "." is @dir itself. */
+struct err *tarball_out(int dir, const char *name, int out) must_check;
 
 /* ---- progress: progress.c ---- */
 
@@ -210,8 +220,10 @@ struct fetch_options {
 	const char *platform;
 	enum progress_mode progress;
 	bool always;
-	bool resolve;	  /* instead of pulling */
-	int64_t error_fd; /* where to tell a failure; -1: standard error */
+	bool resolve;	      /* instead of pulling */
+	bool tar_in, tar_out; /* likewise: between standard input or output and a directory */
+	int64_t dir;	      /* which, a descriptor; -1: none */
+	int64_t error_fd;     /* where to tell a failure; -1: standard error */
 	char *const *references;
 };
 struct err *fetch_pull(const struct fetch_options *o, int store,

@@ -21,7 +21,10 @@
 static const char usage[] =
 	"usage: slipway-fetch pull --store=DIR [OPTION...] REFERENCE...\n"
 	"       slipway-fetch resolve --store=DIR [OPTION...] REFERENCE...\n"
+	"       slipway-fetch tar-in --dir-fd=N [OPTION...]\n"
+	"       slipway-fetch tar-out --dir-fd=N [OPTION...] NAME\n"
 	"  --store=DIR          the image store\n"
+	"  --dir-fd=N           the directory that a tar is for or from\n"
 	"  --platform=OS/ARCH   for another machine than this one\n"
 	"  --progress=MODE      auto, tty, plain or quiet\n"
 	"  --always             ask the registry also when the tag is in the store\n"
@@ -53,6 +56,7 @@ static struct err *parse(int argc, char **argv, struct fetch_options *o)
 		{ "always", no_argument, NULL, 'a' },
 		{ "debug", no_argument, NULL, 'd' },
 		{ "error-fd", required_argument, NULL, 'e' },
+		{ "dir-fd", required_argument, NULL, 'D' },
 		{ 0 },
 	};
 	int c;
@@ -69,10 +73,18 @@ static struct err *parse(int argc, char **argv, struct fetch_options *o)
 			log_setup("slipway-fetch", LOG_LEVEL_DEBUG, LOG_TEXT);
 		else if (c == 'e')
 			TRY(err_wrap(str_number(optarg, 0, INT16_MAX, &o->error_fd), "--error-fd"));
+		else if (c == 'D')
+			TRY(err_wrap(str_number(optarg, 0, INT16_MAX, &o->dir), "--dir-fd"));
 		else if (c == 'P')
 			TRY(parse_progress(optarg, &o->progress));
 		else
 			return err_new(EINVAL, "%s", usage);
+	}
+	o->tar_in = optind + 1 == argc && strcmp(argv[optind], "tar-in") == 0;
+	o->tar_out = optind + 2 == argc && strcmp(argv[optind], "tar-out") == 0;
+	if (o->tar_in || o->tar_out) {
+		o->references = argv + optind + 1;
+		return o->dir >= 0 ? NULL : err_new(EINVAL, "%s", usage);
 	}
 	o->resolve = optind < argc && strcmp(argv[optind], "resolve") == 0;
 	if (optind + 1 >= argc || !o->store || (!o->resolve && strcmp(argv[optind], "pull") != 0))
@@ -81,12 +93,37 @@ static struct err *parse(int argc, char **argv, struct fetch_options *o)
 	return NULL;
 }
 
+static struct err *read_input(void *buffer, const void **ret, size_t *ret_len)
+{
+	ssize_t n;
+
+	do
+		n = read(STDIN_FILENO, buffer, BLOCK);
+	while (n < 0 && errno == EINTR);
+	*ret = buffer;
+	*ret_len = n > 0 ? (size_t)n : 0;
+	return n < 0 ? err_errno("standard input") : NULL;
+}
+
+/* Between a directory of a container and a stream: neither registry nor store is touched. */
+static struct err *run_tar(const struct fetch_options *o)
+{
+	auto_free void *buffer = mem_alloc(BLOCK);
+
+	(void)signal(SIGPIPE, SIG_IGN); /* who reads has gone: an error as any */
+	TRY(confine((int)o->dir));
+	return o->tar_in ? tarball_in(read_input, buffer, (int)o->dir)
+			 : tarball_out((int)o->dir, o->references[0], STDOUT_FILENO);
+}
+
 static struct err *run(int argc, char **argv, struct fetch_options *o)
 {
 	struct auth *auth = NULL;
 	auto_fd int store = -1;
 
 	TRY(parse(argc, argv, o));
+	if (o->tar_in || o->tar_out)
+		return run_tar(o);
 	TRY(fd_openat(AT_FDCWD, o->store, O_RDONLY | O_DIRECTORY, &store));
 	TRY(auth_load(&auth));
 	struct err *e = confine(store);
@@ -106,7 +143,7 @@ int main(int argc, char **argv)
 	umask(022);
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return EXIT_FAILURE;
-	struct fetch_options o = { .error_fd = -1 };
+	struct fetch_options o = { .error_fd = -1, .dir = -1 };
 	auto_err struct err *e = run(argc, argv, &o);
 
 	curl_global_cleanup();

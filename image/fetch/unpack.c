@@ -287,25 +287,8 @@ static struct err *put_file(struct archive *a, int parent, const char *name)
 {
 	auto_fd int fd =
 		openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	const void *data;
-	size_t len;
-	la_int64_t offset = 0, end = 0;
-	int rc;
 
-	if (fd < 0)
-		return err_errno("create");
-	while ((rc = archive_read_data_block(a, &data, &len, &offset)) == ARCHIVE_OK) {
-		if (offset != end && lseek(fd, offset, SEEK_SET) < 0)
-			return err_errno("seek");
-		TRY(fd_write_all(fd, data, len));
-		end = offset + (la_int64_t)len;
-	}
-	if (rc != ARCHIVE_EOF)
-		return err_new(EBADMSG, "%s", archive_error_string(a));
-	/* a hole at the end */
-	if (offset > end && ftruncate(fd, offset) < 0)
-		return err_errno("truncate");
-	return NULL;
+	return fd < 0 ? err_errno("create") : entry_put_data(fd, a);
 }
 
 static struct err *put_link(struct unpacker *u, const char *path, const char *name,

@@ -104,3 +104,112 @@ a_service() {
 	[[ $stderr == *'not running'* ]] || show 'another reason'
 	slipway down
 }
+
+# ---- tar streams ----
+
+@test "a tar out of a container: a file, a directory, and only what is in it" {
+	a_service
+	slipway exec -T a sh -c 'mkdir -p /tmp/t/sub && echo x >/tmp/t/sub/x && ln -s sub/x /tmp/t/link && chown 12:34 /tmp/t/sub/x && chmod 4711 /tmp/t/sub/x'
+	slipway cp a:/tmp/t - >t.tar
+	[ "$(tar tf t.tar | tr '\n' ' ')" = 't/ t/link t/sub/ t/sub/x ' ]
+	tar xpf t.tar
+	[ "$(stat -c %a:%u:%g t/sub/x)" = 4711:12:34 ] && [ "$(readlink t/link)" = sub/x ] && [ "$(cat t/sub/x)" = x ]
+	[ "$(slipway cp a:/tmp/t/sub/x - | tar xO)" = x ]
+	[ "$(slipway cp a:/tmp/t/. - | tar t | tr '\n' ' ')" = './ ./link ./sub/ ./sub/x ' ]
+	[ "$(slipway cp a:/tmp/t/link - | tar tv | cut -c1)" = l ]
+	run --separate-stderr slipway cp a:/tmp/none -
+	assert_failure 1
+	assert_one_message 'cp a:/tmp/none: none: No such file or directory'
+	slipway down
+}
+
+@test "a tar into a container: owners, modes, links, gzip; what is there is replaced" {
+	a_service
+	mkdir -p in/sub && echo new >in/sub/x && ln in/sub/x in/hard && ln -s sub/x in/link && chmod 640 in/sub/x
+	tar cf in.tar --owner=12 --group=34 -C in .
+	slipway exec -T a sh -c 'mkdir /tmp/to && echo old >/tmp/to/link'
+	slipway cp - a:/tmp/to <in.tar
+	[ "$(slipway exec -T a cat /tmp/to/sub/x /tmp/to/link /tmp/to/hard | tr '\n' ' ')" = 'new new new ' ]
+	[ "$(slipway exec -T a stat -c %a:%u:%g:%h /tmp/to/sub/x)" = 640:12:34:2 ]
+	gzip -c in.tar | slipway cp - a:/mnt
+	[ "$(slipway exec -T a cat /mnt/sub/x)" = new ]
+	slipway cp a:/mnt - | tar tf - | grep -q mnt/sub/x # a mount of the container's
+	run --separate-stderr slipway cp - a:/tmp/nowhere <in.tar
+	assert_failure 1
+	assert_one_message 'cp -: open /tmp/nowhere: No such file or directory'
+	slipway down
+}
+
+@test "a tar that would lead out, devices, and what is no tar" {
+	a_service
+	need_command python3
+	slipway exec -T a sh -c 'mkdir /tmp/to && ln -s / /tmp/to/root && ln -s ../../../.. /tmp/to/up'
+	python3 - <<-'END'
+		import io, tarfile
+		def make(name, *entries):
+		    with tarfile.open(name, "w") as t:
+		        for path, kind, link in entries:
+		            i = tarfile.TarInfo(path)
+		            i.type, i.linkname, i.size = kind, link, 1 if kind == tarfile.REGTYPE else 0
+		            t.addfile(i, io.BytesIO(b"x"))
+		R, L, S, C = tarfile.REGTYPE, tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.CHRTYPE
+		make("dots.tar", ("../../../../dots", R, ""), ("/absolute", R, ""))
+		make("through.tar", ("root/through", R, ""), ("up/up", R, ""))
+		make("link.tar", ("l", S, "/etc"), ("l/inside", R, ""))
+		make("hard.tar", ("h", L, "/etc/passwd"))
+		make("device.tar", ("d", C, ""))
+	END
+	slipway cp - a:/tmp/to <dots.tar
+	slipway cp - a:/tmp/to <through.tar
+	run --separate-stderr slipway cp - a:/tmp/to <link.tar
+	assert_failure 1
+	assert_one_message 'cp -: l/inside: open l: No such file or directory' # /tmp/to/etc, as seen from there
+	run slipway exec -T a find / -xdev -type f \( -name dots -o -name absolute -o -name through -o -name up -o -name inside \)
+	[ "$(sort <<<"$output" | tr '\n' ' ')" = '/tmp/to/absolute /tmp/to/dots /tmp/to/through /tmp/to/up ' ] || show 'somewhere else'
+	[ ! -e /dots ] && [ ! -e /absolute ] && [ ! -e /through ]
+	run --separate-stderr slipway cp - a:/tmp/to <hard.tar
+	assert_failure 1
+	run --separate-stderr slipway cp - a:/tmp/to <device.tar
+	assert_failure 1
+	assert_one_message 'cp -: d: neither a file, a directory nor a link: it is not copied'
+	run --separate-stderr slipway cp - a:/tmp/to </bin/true
+	assert_failure 1
+	assert_one_message 'cp -: not a valid tar: '
+	head -c 700 dots.tar >cut.tar
+	run --separate-stderr slipway cp - a:/tmp/to <cut.tar
+	assert_failure 1
+	slipway down
+}
+
+@test "a reader that goes away, and options that are not for tars" {
+	a_service
+	slipway exec -T a sh -c 'head -c 5000000 /dev/zero >/tmp/zeros'
+	run --separate-stderr bash -c 'slipway cp a:/tmp/zeros - | head -c 10 >/dev/null; exit ${PIPESTATUS[0]}'
+	assert_failure 1
+	assert_line ''
+	run --separate-stderr slipway cp -a a:/tmp/zeros -
+	assert_failure 1
+	assert_one_message 'cp: a tar has links and owners as they are: -L and -a are not for it'
+	need_command script
+	run script -qec 'slipway cp a:/tmp/zeros -' /dev/null </dev/null
+	assert_line 'cp: a tar goes to a file or a pipe, not to a terminal, and comes from there'
+	slipway down
+}
+
+@test "a container that moves things about while a tar comes in stays in" {
+	a_service
+	need_command python3
+	slipway exec -d a sh -c 'mkdir -p /tmp/to/a && while :; do ln -s / /tmp/to/b; mv -T /tmp/to/a /tmp/c 2>/dev/null; mv -T /tmp/to/b /tmp/to/a; rm -f /tmp/to/a; mv -T /tmp/c /tmp/to/a; done 2>/dev/null'
+	python3 - <<-'END'
+		import io, tarfile
+		with tarfile.open("many.tar", "w") as t:
+		    for n in range(3000):
+		        i = tarfile.TarInfo("a/escaped%d" % n)
+		        t.addfile(i, io.BytesIO(b""))
+	END
+	local i
+	for i in 1 2 3; do slipway cp - a:/tmp/to <many.tar || :; done
+	[ -z "$(find / -maxdepth 1 -name 'escaped*')" ]
+	[ -z "$(slipway exec -T a find / -maxdepth 1 -name 'escaped*')" ]
+	slipway down -t 0
+}
