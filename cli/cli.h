@@ -96,6 +96,7 @@ struct err *cmd_top(struct cli *c, const void *values, char **operands, int *ret
 struct err *cmd_stats(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_events(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_wait(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_ports(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_port(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_inspect(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_completion(struct cli *c, const void *values, char **operands, int *ret_code);
@@ -108,7 +109,7 @@ extern const struct opt up_options[], down_options[], stop_options[], kill_optio
 	ls_options[], images_options[], logs_options[], exec_options[], config_options[],
 	plan_options[], pull_options[], gc_options[], check_options[], doctor_options[],
 	version_options[], stats_options[], events_options[], wait_options[], port_options[],
-	cp_options[], inspect_options[], info_options[], no_options[];
+	ports_options[], cp_options[], inspect_options[], info_options[], no_options[];
 
 /* ---- output: table.c ---- */
 
