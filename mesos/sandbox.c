@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,14 @@
 #include "base/str.h"
 #include "mesos/internal.h"
 
-enum { FILE_MAX = 10 << 20, FILES = 3, TAIL_LINES = 5, TAIL_LINE_MAX = 256 };
+enum {
+	FILE_MAX = 10 << 20,
+	FILES = 3,
+	TAIL_LINES = 5,
+	TAIL_LINE_MAX = 256,
+	LINE_MAX_SHOWN =
+		3500 /* with a name less than PIPE_BUF: it fits when there is room at all */
+};
 
 static const char *const streams[] = { "stdout", "stderr" };
 
@@ -105,12 +113,22 @@ static void remember(struct service *v, const char *line, size_t len)
 	v->tail[TAIL_LINES - 1] = mem_strndup(line, len < TAIL_LINE_MAX ? len : TAIL_LINE_MAX);
 }
 
+/* To our own output, where an agent's logger may read from a pipe: one that does not keep up misses lines. */
+static void pass_on(const char *service, enum pod_stream stream, const char *line, size_t len)
+{
+	struct pollfd out = { stream == POD_STDERR ? STDERR_FILENO : STDOUT_FILENO, POLLOUT, 0 };
+	bool whole = len && line[len - 1] == '\n';
+	int shown = len > LINE_MAX_SHOWN ? LINE_MAX_SHOWN : (int)len - whole;
+
+	if (poll(&out, 1, 0) == 1 && out.revents & POLLOUT)
+		dprintf(out.fd, "%s | %.*s\n", service, shown, line);
+}
+
 /* A disk that is full costs lines, and never the pod. */
 void sandbox_put(struct sandbox *s, const char *service, enum pod_stream stream, const char *line,
 		 size_t len)
 {
 	struct service *v = service_of(s, service);
-	FILE *out = stream == POD_STDERR ? stderr : stdout;
 
 	remember(v, line, len);
 	if (v->sizes[stream] + len > FILE_MAX && v->files[stream] >= 0)
@@ -119,13 +137,8 @@ void sandbox_put(struct sandbox *s, const char *service, enum pod_stream stream,
 		open_file(v, stream);
 	if (v->files[stream] >= 0 && write(v->files[stream], line, len) > 0)
 		v->sizes[stream] += len;
-	if (!s->prefix)
-		return;
-	fprintf(out, "%s | ", service);
-	fwrite(line, 1, len, out);
-	if (!len || line[len - 1] != '\n')
-		fputc('\n', out);
-	fflush(out);
+	if (s->prefix)
+		pass_on(service, stream, line, len);
 }
 
 const char *sandbox_tail(struct sandbox *s, const char *service)
