@@ -62,6 +62,12 @@ def http_get(port, path="/", address="127.0.0.1", timeout=2):
     return int(code), text
 
 
+def answers(port, path="/", address="127.0.0.1"):
+    """What is said there with code 200, as soon as somebody says it."""
+    wait_for(5, f"an answer from {address}:{port}{path}", lambda: http_get(port, path, address)[0] == 200)
+    return http_get(port, path, address)[1]
+
+
 # ---- the host ------------------------------------------------------------------------------------
 
 class Host:

@@ -13,7 +13,7 @@ import time
 sys.path.insert(0, f"{os.path.dirname(os.path.abspath(__file__))}/../mesos-agent")
 
 import launchers
-from host import executor_only, groups_of, http_get, moments, run_scenarios, wait_for
+from host import answers, executor_only, groups_of, moments, run_scenarios
 from tap import contains, equal, test
 
 TIMES = int(os.environ.get("SLIPWAY_MESOS_CRASHES", "10"))
@@ -57,7 +57,7 @@ def _(case):
         for kill in (True, False):
             c = case.launch(POD, top=TOP, ports=[31005], agent=agent)
             c.status("TASK_RUNNING")
-            wait_for(3, "an answer", lambda: http_get(31005)[0] == 200)
+            answers(31005)
             if kill:
                 c.kill_executor()
             else:

@@ -6,7 +6,7 @@ import sys
 
 sys.path.insert(0, f"{os.path.dirname(os.path.abspath(__file__))}/../mesos-agent")
 
-from host import http_get, run_scenarios, wait_for
+from host import answers, run_scenarios
 from tap import contains, equal, test
 
 WEB = {"image": "nginx"}
@@ -99,8 +99,7 @@ def _(case):
     c = case.launch({"it": {"network_mode": "host", "command": ["sh", "-c", "mkdir /w; echo $$PORT0 >/w/index.html; exec httpd -f -p $$PORT0 -h /w"]}},
                     ports=[31005])
     c.status("TASK_RUNNING")
-    wait_for(3, "an answer", lambda: http_get(31005)[0] == 200)
-    equal(http_get(31005)[1].strip(), "31005")
+    equal(answers(31005).strip(), "31005")
     c.kill(grace=1)
     c.status("TASK_KILLED")
     c.wait_exit()

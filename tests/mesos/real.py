@@ -13,7 +13,7 @@ import time
 sys.path.insert(0, f"{os.path.dirname(os.path.abspath(__file__))}/../mesos-agent")
 
 import tap
-from host import PREFIX, http_get, run_scenarios
+from host import PREFIX, answers, run_scenarios
 from tap import equal, test
 
 SLEEPER = {"command": ["sleep", "1000"], "init": True}
@@ -24,7 +24,7 @@ LAUNCHES = int(os.environ.get("SLIPWAY_MESOS_LAUNCHES", "100"))
 def _(case):
     c = case.launch({"web": {"image": "nginx", "ports": ["80"]}}, ports=[31005])
     c.status("TASK_RUNNING", timeout=60)
-    equal(http_get(31005)[0], 200)
+    answers(31005)
     c.kill()
     c.status("TASK_KILLED")
     c.wait_exit()

@@ -13,7 +13,7 @@ sys.path.insert(0, f"{os.path.dirname(os.path.abspath(__file__))}/../mesos-agent
 
 import wire
 from agent import Acks, Late, Lost, Never, Reordered, Twice, task
-from host import EXECUTOR, executor_only, http_get, run_scenarios, wait_for
+from host import EXECUTOR, answers, executor_only, run_scenarios, wait_for
 from protocol import fill
 from tap import CAPTURES, NO_CAPTURES, Skip, equal, test
 
@@ -229,10 +229,10 @@ def _(case):
         time.sleep(0.6)
         c.cut(reset)
         lost = time.time()
-        equal(http_get(31005)[0], 200)
+        answers(31005)
         c.wait_subscribed(2)
         equal(c.subscribed_at[1] - lost < 2.2, True, f"{c.subscribed_at[1] - lost:.2f} s")
-        equal(http_get(31005)[0], 200)
+        answers(31005)
         c.kill()
         c.status("TASK_KILLED")
         c.wait_exit()

@@ -9,7 +9,7 @@ import sys
 sys.path.insert(0, f"{os.path.dirname(os.path.abspath(__file__))}/../mesos-agent")
 
 from agent import labels, scalar, task
-from host import EXECUTOR, encoded, http_get, run_scenarios, wait_for
+from host import EXECUTOR, answers, encoded, run_scenarios, wait_for
 from protocol import nanoseconds
 from tap import contains, equal, test
 
@@ -18,18 +18,20 @@ SLEEPER = {"command": ["sleep", "1000"], "init": True}
 
 def services(c):
     """Those of the effective project; empty as long as there is none."""
-    path = f"{c.sandbox}/slipway/compose.yml"
-    if not os.path.exists(path):
-        return []
-    with open(path) as f:
-        lines = f.read().splitlines()
     inside, found = False, []
-    for line in lines:
+    for line in content(f"{c.sandbox}/slipway/compose.yml").splitlines():
         if not line.startswith(" "):
             inside = line == "services:"
         elif inside and line.startswith("  ") and line[2] != " " and line.rstrip().endswith(":"):
             found.append(line.strip().rstrip(":").strip('"'))
     return sorted(found)
+
+
+def content(path):
+    if not os.path.exists(path):
+        return ""
+    with open(path) as f:
+        return f.read()
 
 
 def runs(c, *names):
@@ -118,7 +120,7 @@ def _(case):
     data = aurora(case.pod({"web": web}), True, {"admin": 31007, "http": 31009})
     c = case.launch(data=data, ports=[31007, 31009], labels={"org.apache.aurora.tier": "preemptible"})
     c.status("TASK_RUNNING")
-    equal(http_get(31009)[0], 200)
+    answers(31009)
     c.kill()
     c.status("TASK_KILLED")
     c.wait_exit()
@@ -139,7 +141,7 @@ def _(case):
     c = case.launch(ports=[31005], container={**docker(case), "volumes": [
         {"mode": "RW", "container_path": "/data", "host_path": f"{case.directory}/data"}]})
     running = c.status("TASK_RUNNING")
-    equal(http_get(31005)[0], 200)
+    answers(31005)
     equal(running["container_status"]["network_infos"][0]["port_mappings"][0]["host_port"], 31005)
     c.kill()
     c.status("TASK_KILLED")
@@ -192,10 +194,14 @@ def _(case):
         fails(case.launch(text), "REASON_TASK_INVALID", "compose.yml", f":{line}" if part != "privileged" else "", part)
 
 
-@test("an image that is not there, a program that is not in it: launch failures that name them")
+@test("an image that is not there is a launch failure, which names it")
 def _(case):
     quick = {"config.launchtask.retryinterval": "100ms"}
     fails(case.launch({"it": {"image": "no-such-image"}}, labels=quick), "REASON_CONTAINER_LAUNCH_FAILED", "no-such-image")
+
+
+@test("a program that is not in its image is a launch failure, which names service and program")
+def _(case):
     fails(case.launch({"it": ["/no/such/program"]}), "REASON_CONTAINER_LAUNCH_FAILED", "it", "/no/such/program")
 
 
@@ -221,8 +227,7 @@ def _(case):
     case.agent(token="header.body.signature")
     c = case.launch({"it": ["sh", "-c", "env; sleep 1000"]})
     c.status("TASK_RUNNING")
-    path = f"{c.sandbox}/it/stdout"
-    said = wait_for(5, "its environment", lambda: os.path.exists(path) and open(path).read())
+    said = wait_for(5, "output", lambda: content(f"{c.sandbox}/it/stdout"))
     equal("PATH=" in said and "signature" not in said, True, said)
     with open(f"/proc/{c.executor_pid()}/environ") as f:
         equal("signature" in f.read(), False)
@@ -250,7 +255,7 @@ def _(case):
                         {"number": 31005, "protocol": "tcp", "labels": labels({"network-scope": "host"})}]}},
                     limits={"cpus": {"value": float("inf")}, "mem": {"value": 512}})
     c.status("TASK_RUNNING", check=lambda s: s.get("healthy") is True)
-    equal(http_get(31005)[0], 200)
+    answers(31005)
     c.kill()
     c.status("TASK_KILLED")
     equal("TASK_KILLING" in c.states(), True)
