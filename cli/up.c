@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/proc.h"
 #include "base/str.h"
+#include "base/trace.h"
 #include "cli/cli.h"
 
 enum { DOWN_WAIT = 2000, DOWN_POLL = 5 /* milliseconds */ };
@@ -22,7 +23,7 @@ enum { DOWN_WAIT = 2000, DOWN_POLL = 5 /* milliseconds */ };
 struct up_values {
 	bool detach, wait, quiet_pull, no_prefix, no_colour, timestamps, no_deps, build;
 	bool abort_on_exit, abort_on_failure, force, keep, renew_volumes, nothing;
-	const char *pull, *exit_from;
+	const char *pull, *exit_from, *trace;
 	char **attach, **no_attach, **scale;
 	int64_t timeout, wait_timeout;
 };
@@ -50,6 +51,7 @@ const struct opt up_options[] = {
 	{ 't', "timeout", OPT_SECONDS, "SECONDS", V(timeout), "wait so long for services to stop" },
 	{ 0, "scale", OPT_TEXTS, "SERVICE=N", V(scale), "N must be 1" },
 	{ 0, "remove-orphans", OPT_FLAG, NULL, V(nothing), "a pod has none: what is not in the file is not in the pod" },
+	{ 0, "trace", OPT_TEXT, "FILE", V(trace), "write where the time went, for Perfetto" },
 	{ 0, "build", OPT_FLAG, NULL, V(build), "refused: slipway does not build" },
 	{ 0, "no-build", OPT_FLAG, NULL, V(nothing), "slipway never builds" },
 	{ 0 },
@@ -119,9 +121,20 @@ static void show_output(void *ctx, const char *service, enum pod_stream stream, 
 	fflush(out);
 }
 
+/* What is traced is the way up. */
+static void finish_trace(void)
+{
+	auto_err struct err *e = trace_close();
+
+	if (e)
+		log_warn("--trace: %s", err_text(e));
+}
+
 static void release_images(void *ctx)
 {
 	const struct screen *s = ctx;
+
+	finish_trace();
 
 	for (size_t i = 0; i < s->project->n_services; i++)
 		image_release(s->images[i]);
@@ -182,6 +195,7 @@ static void report_up(void *ctx)
 	struct reporter *r = ctx;
 
 	r->up = true;
+	finish_trace();
 	for (size_t i = 0; i < r->n_images; i++)
 		image_release(r->images[i]);
 	(void)prctl(PR_SET_PDEATHSIG, 0); /* from now on the pod stands on its own */
@@ -237,6 +251,7 @@ static _Noreturn void supervise(const struct cli *c, const struct pod_plan *plan
 
 	if (!e && !result.interrupted) /* it has ended, or somebody has ended it */
 		pod_record_remove(c->host, c->project->name);
+	finish_trace();
 	if (e && !r.up)
 		err_send(r.pipe, err_wrap(e, "%s", "!")); /* '!' tells it from an event */
 	else if (e)
@@ -306,6 +321,7 @@ static struct err *up_detached(const struct cli *c, const struct pod_plan *plan,
 		close(ends[0]);
 		supervise(c, plan, images, v, ends[1], parent);
 	}
+	trace_drop(); /* it is the supervisor's now */
 	close(ends[1]);
 	auto_fd int pipe = ends[0];
 
@@ -418,6 +434,12 @@ static struct err *start_pod(struct cli *c, const struct pod_plan *plan, struct 
 	return e;
 }
 
+static uint64_t trace_next(uint64_t since, const char *what)
+{
+	trace_end("supervisor", since, "%s", what);
+	return trace_begin();
+}
+
 struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_code)
 {
 	const struct up_values *v = values;
@@ -428,15 +450,24 @@ struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_
 	bool go_on = true;
 
 	TRY(check_values(v));
+	if (v->trace)
+		TRY(err_wrap(trace_open(v->trace), "--trace"));
+	uint64_t since = trace_begin();
+
 	c->leave.no_deps = v->no_deps;
 	TRY(cli_project(c, operands, true));
+	since = trace_next(since, "load the project");
 	TRY(cli_host(c));
 	if (is_running(c->host, c->project->name)) {
 		TRY(pod_state_read(c->host, c->project->name, &running));
 		TRY(widen_project(c, running, operands));
 	}
+	since = trace_next(since, "look whether it runs");
 	TRY(cli_images(c, v->pull, v->quiet_pull, &images));
+	since = trace_next(since, "find the images");
 	struct err *e = pod_plan(c->project, images, c->host, &plan, &warnings);
+
+	(void)trace_next(since, "plan");
 
 	for (char **w = warnings; w && *w; w++)
 		log_warn("%s", *w);
@@ -444,6 +475,7 @@ struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_
 		e = replace_running(c, plan, running, v, &go_on);
 	if (!e && go_on)
 		e = start_pod(c, plan, images, v, ret_code);
+	finish_trace(); /* of what did not come up */
 	pod_plan_free(steal(&plan));
 	cli_images_free(c, images);
 	return e;

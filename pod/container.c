@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/trace.h"
 #include "pod/internal.h"
 
 enum {
@@ -132,8 +133,12 @@ static void on_news_event(void *arg)
 
 	if (tty >= 0)
 		watch_output(c, POD_STDOUT, tty);
-	if (!e && news == RUNTIME_READY)
+	if (!e && news == RUNTIME_READY) {
+		trace_end(c->plan->service->name, c->traced, "make its world, to the gate");
+		c->traced = trace_begin();
 		return;
+	}
+	trace_end(c->plan->service->name, c->traced, "from the gate to its program");
 	watch_free(c->on_news);
 	c->on_news = NULL;
 	if (e) {
@@ -216,6 +221,7 @@ static struct err *create(struct pod *p, struct container *c)
 	fd_cleanup(&ends[0]);
 	fd_cleanup(&ends[1]);
 	TRY(e);
+	c->traced = trace_begin();
 	c->state = CONTAINER_CREATED;
 	c->on_exit = loop_readable(p->loop, c->process.pidfd, on_exit_event, c);
 	c->on_news = loop_readable(p->loop, c->process.socket, on_news_event, c);

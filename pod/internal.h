@@ -262,6 +262,7 @@ struct container {
 	int signal;		   /* that ended it, or 0 */
 	int64_t restarts, backoff; /* milliseconds */
 	uint64_t started_ms;
+	uint64_t traced; /* when its present phase began, for the trace */
 	char *started, *finished;
 	uint64_t start_time;  /* of the process, proc(5) */
 	int64_t stop_timeout; /* milliseconds between the signal and SIGKILL */

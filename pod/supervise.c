@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/trace.h"
 #include "pod/internal.h"
 
 void pod_event(struct pod *p, const struct container *c, const char *action, const char *fmt, ...)
@@ -131,6 +132,17 @@ static bool possible(const struct pod *p, size_t i)
 	return true;
 }
 
+static struct err *do_step(struct pod *p, const struct pod_step *s, bool *ret_done)
+{
+	uint64_t since = trace_begin();
+	char text[256];
+	struct err *e = step_do(p, s, ret_done);
+
+	if (since && (*ret_done || e))
+		trace_end("supervisor", since, "%s", step_describe(p->plan, s, text, sizeof(text)));
+	return e;
+}
+
 /* Goes over the steps until nothing more becomes possible; false when one failed. */
 static bool run_steps(struct pod *p, bool *ret_all)
 {
@@ -148,7 +160,7 @@ static bool run_steps(struct pod *p, bool *ret_all)
 				*ret_all = false;
 				continue;
 			}
-			struct err *e = step_do(p, &p->plan->steps[i], &done);
+			struct err *e = do_step(p, &p->plan->steps[i], &done);
 
 			if (e) {
 				pod_fail(p, e);

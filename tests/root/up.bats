@@ -261,3 +261,26 @@ began() { slipway ps -a --format json | jq -r "select(.Service == \"$1\") | .Nam
 	[ "$output" = $'hook by 0\nsignal' ] || show 'another order'
 	slipway down
 }
+
+@test "--trace tells where the time went, until the pod is up" {
+	compose <<-EOF
+		services:
+		  db: {image: $registry/busybox, command: [sleep, "1000"], init: true}
+		  web: {image: $registry/busybox, command: [sleep, "1000"], init: true, depends_on: [db]}
+	EOF
+	slipway up -d --trace trace.json
+	run jq -r '.traceEvents[] | select(.ph == "X") | "\(.tid) \(.name)"' trace.json
+	assert_success
+	for span in 'load the project' 'plan' "start the pod's init" 'connect the network' 'from the gate to its program'; do
+		assert_line "$span"
+	done
+	# each service is a track of its own, and no span ends before it began
+	[ "$(jq -r '[.traceEvents[] | select(.ph == "M").args.name] | sort | join(" ")' trace.json)" = 'db supervisor web' ]
+	[ "$(jq '[.traceEvents[] | select(.ph == "X" and (.dur < 0 or .ts <= 0))] | length' trace.json)" = 0 ]
+	slipway down -t 1
+	run --separate-stderr slipway up -d --trace /nowhere/trace.json
+	assert_failure 1
+	assert_one_message '--trace: '
+	run slipway ps -q
+	assert_output ''
+}
