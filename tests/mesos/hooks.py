@@ -93,8 +93,8 @@ def _(case):
 def _(case):
     for name, text, said, labels in (
             ("bad", 'if stage == "pre-pull": sys.exit("no such team")', "hook bad pre-pull exited with 1: no such team", {}),
-            ("slow", 'import time\nif stage == "post-pull": time.sleep(100)', "hook slow post-pull took longer than 300 ms",
-             {"slipway.hooks.timeout": "300ms"}),
+            ("slow", 'import time\nif stage == "post-pull": time.sleep(100)', "hook slow post-pull took longer than 1500 ms",
+             {"slipway.hooks.timeout": "1500ms"}),
             ("odd", 'if stage == "pre-launch": print("{nonsense")', "hook odd pre-launch: what it printed is no merge patch", {})):
         directory = f"{case.directory}/{name}"
         os.mkdir(directory)
