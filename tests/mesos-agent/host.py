@@ -248,10 +248,16 @@ def groups_of(container):
     return launchers.members(container.agent.launcher.groups(container.id)["freezer"])
 
 
-def executor_only(container):
-    """Is there nobody in the container's groups but the executor, and the shell and helper above it?"""
-    mine = set(launchers.chain(container.process.pid))
-    return not [p for p in groups_of(container) if p not in mine and launchers.name(p) != "slipway-fetch"]
+def beside_executor(container):
+    """The processes in a container's groups, but for the executor, and the shell and helper above it."""
+    mine, pid = {container.process.pid}, container.process.pid
+    while children := launchers.children(pid):
+        if launchers.name(pid) != "sh":
+            break
+        pid = children[0]
+        mine.add(pid)
+    found = [(p, launchers.name(p)) for p in groups_of(container) if p not in mine]
+    return [f"{p} {name}" for p, name in found if name and name != "slipway-fetch"]
 
 
 def encoded(text):

@@ -55,7 +55,7 @@ def _(case):
         raise Skip("needs haproxy")
     first, second = instance(case, "first", 31005), instance(case, "second", 31006)
     listed = json.loads(ports(case, "--format", "json"))
-    equal([(x["Service"], x["Port"], x["PublishedPort"]) for x in listed], [("web", 80, 31005), ("web", 80, 31006)])
+    equal(sorted((x["Service"], x["Port"], x["PublishedPort"]) for x in listed), [("web", 80, 31005), ("web", 80, 31006)])
     equal(ports(case, "--filter", "label=app=other", "--format", "{{.Pod}}"), "")
     generated = ports(case, "--filter", "label=app=shop", "--format", "haproxy")
     contains(generated, "backend web-80")

@@ -10,7 +10,7 @@ import time
 sys.path.insert(0, f"{os.path.dirname(os.path.abspath(__file__))}/../mesos-agent")
 
 from agent import Late, Never
-from host import EXECUTOR, answers, executor_only, http_get, run_scenarios, wait_for
+from host import EXECUTOR, answers, beside_executor, http_get, run_scenarios, wait_for
 from protocol import nanoseconds
 from tap import contains, equal, test
 
@@ -21,7 +21,7 @@ RUNS = ["TASK_STARTING", "TASK_RUNNING"]
 
 def died_first(c):
     """The terminal update has come; was everything dead by then? (What dies later fails this by chance.)"""
-    equal(executor_only(c), True, "only the executor is left when the task has ended")
+    equal(beside_executor(c), [], "only the executor is left when the task has ended")
 
 
 @test("a pod starts, is reachable by the port it was offered, and is killed")

@@ -13,7 +13,7 @@ sys.path.insert(0, f"{os.path.dirname(os.path.abspath(__file__))}/../mesos-agent
 
 import wire
 from agent import Acks, Late, Lost, Never, Reordered, Twice, task
-from host import EXECUTOR, answers, executor_only, run_scenarios, wait_for
+from host import EXECUTOR, answers, beside_executor, run_scenarios, wait_for
 from protocol import fill
 from tap import CAPTURES, NO_CAPTURES, Skip, equal, test
 
@@ -313,7 +313,7 @@ def _(case):
     agent.stop()
     lost = time.time()
     time.sleep(2)
-    equal(executor_only(c), False, "the pod runs on")
+    equal(bool(beside_executor(c)), True, "the pod runs on")
     c.wait_exit(6)
     equal(2.5 < time.time() - lost < 7, True)
     case.host.assert_clean()
