@@ -28,7 +28,7 @@
 int mount(const char *source, const char *target, const char *type, unsigned long flags,
 	  const void *data);
 int umount2(const char *target, int flags);
-enum { MNT_DETACH_ = 2, MS_BIND_ = 4096, MS_REC_ = 16384, MS_PRIVATE_ = 1 << 18 };
+enum { MNT_DETACH_ = 2, MS_BIND_ = 4096, MS_REC_ = 16384, MS_NODEV_ = 4, MS_PRIVATE_ = 1 << 18 };
 
 const char *const runtime_masked_default[] = {
 	"/proc/acpi",
@@ -68,7 +68,8 @@ static struct err *overlay_by_string(const struct runtime_spec *s, const char *t
 		mem_printf("lowerdir=%s,upperdir=%s,workdir=%s,userxattr,volatile", lower, s->upper,
 			   s->work);
 
-	if (mount("overlay", target, "overlay", 0, options) < 0)
+	/* device nodes of images are only names */
+	if (mount("overlay", target, "overlay", MS_NODEV_, options) < 0)
 		return err_errno("mount the overlay of %zu layers", n);
 	return NULL;
 }
@@ -112,7 +113,8 @@ struct err *rootfs_make(const struct runtime_spec *s, int *ret)
 
 		if (err_code(e) == EINVAL) {
 			TRY(overlay_by_string(s, place));
-			return fd_openat(AT_FDCWD, place, O_PATH | O_DIRECTORY, ret);
+			/* "/" is our root, below what was mounted on it; the way up from it ends above */
+			return fd_openat(AT_FDCWD, "/..", O_PATH | O_DIRECTORY, ret);
 		}
 		TRY(err_wrap(steal(&e), "root file system"));
 	}
