@@ -335,7 +335,7 @@ static struct err *up_detached(const struct cli *c, const struct pod_plan *plan,
 	return NULL;
 }
 
-/* Whether the pod runs. One whose services have all ended is waited for: it is being taken down. */
+/* Whether the pod runs. One whose services have all ended, or whose supervisor has, is waited for: it goes. */
 static bool is_running(const struct pod_host *h, const char *name)
 {
 	for (int tries = 0; tries < DOWN_WAIT / DOWN_POLL; tries++) {
@@ -345,10 +345,11 @@ static bool is_running(const struct pod_host *h, const char *name)
 
 		if (none || !s->alive)
 			return false;
+		any = strcmp(s->status, "starting") == 0;
 		for (size_t i = 0; i < s->n_services; i++)
 			any |= !str_one_of(s->services[i].state,
 					   (const char *const[]) { "exited", "dead", NULL });
-		if (any || strcmp(s->status, "starting") == 0)
+		if (any && pod_supervised(h, name))
 			return true;
 		usleep(DOWN_POLL * 1000);
 	}

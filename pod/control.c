@@ -311,20 +311,36 @@ void control_advance(struct pod *p)
 
 /* ---- the asking side ---- */
 
+static struct err *connect_to(const struct pod_host *h, const char *name, int *ret_fd)
+{
+	auto_fd int dir = -1, fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	struct sockaddr_un address;
+
+	if (fd < 0)
+		return err_errno("socket");
+	TRY(address_of(h, name, &address, &dir));
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return err_errno("connect");
+	*ret_fd = fd_steal(&fd);
+	return NULL;
+}
+
+bool pod_supervised(const struct pod_host *h, const char *name)
+{
+	auto_fd int fd = -1;
+	auto_err struct err *e = connect_to(h, name, &fd);
+
+	return !e;
+}
+
 /* Connects and asks. */
 static struct err *put_question(const struct pod_host *h, const char *name, const char *what,
 				char *const *services, const char *argument, int *ret_fd)
 {
-	auto_fd int dir = -1, fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	struct sockaddr_un address;
+	auto_fd int fd = -1;
 	auto_json json_t *j = json_object();
+	struct err *e = connect_to(h, name, &fd);
 
-	if (fd < 0)
-		return err_errno("socket");
-	struct err *e = address_of(h, name, &address, &dir);
-
-	if (!e && connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		e = err_errno("connect");
 	if (err_code(e) == ENOENT || err_code(e) == ECONNREFUSED) {
 		err_free(e);
 		return err_new(ENOENT, "pod %s is not running", name);

@@ -13,6 +13,8 @@ enum {
 	SHM_DEFAULT = 64 << 20, /* bytes */
 	STATE_MAX = 8 << 20,
 	CGROUP_WAIT = 2000, /* milliseconds */
+	LOCK_WAIT = 3000,   /* milliseconds, for who looks at, or cleans up after, a dead pod */
+	LOCK_POLL = 5,
 	DEATH_WAIT = 10000, /* milliseconds until a killed process is called stuck */
 };
 
@@ -336,6 +338,8 @@ struct err *command_start(struct container *k, const struct pod_command_options 
 /* steps.c */
 struct err *step_do(struct pod *p, const struct pod_step *s, bool *ret_done) must_check;
 void steps_undo(struct pod *p);
+/* Puts upper directories aside, if there are any; gc removes them. */
+void steps_forget_rootfs(const struct pod *p);
 const char *step_describe(const struct pod_plan *plan, const struct pod_step *s, char *buffer,
 			  size_t size);
 

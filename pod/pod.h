@@ -253,6 +253,12 @@ bool pod_changed(const struct pod_plan *plan, const struct pod_state *s);
 const struct pod_service_state *pod_state_find(const struct pod_state *s, const char *service);
 
 /*
+ * Whether a supervisor answers for @name. A pod without one may seem alive for a
+ * moment: it is dying, somebody looks at its lock, or cleans up after it.
+ */
+bool pod_supervised(const struct pod_host *h, const char *name);
+
+/*
  * Asks the supervisor of @name and waits for the answer: "stop" (@services: NULL
  * for all; @argument: milliseconds or NULL), "kill" (@argument: a signal),
  * "start", "restart", "pause", "unpause", "wait" (until they have ended). ENOENT

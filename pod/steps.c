@@ -174,7 +174,7 @@ struct err *step_do(struct pod *p, const struct pod_step *s, bool *ret_done)
 /* ---- undoing, backwards: everything that was done, whether all of it or a part ---- */
 
 /* Directories just emptied make the next creations on ext4 slow: they go aside, and gc removes them. */
-static void put_aside(const struct pod *p)
+void steps_forget_rootfs(const struct pod *p)
 {
 	auto_free char *from = state_data(p->host, p->plan->name, "rootfs");
 	auto_free char *trash = mem_printf("%s/trash", p->host->root);
@@ -240,5 +240,5 @@ void steps_undo(struct pod *p)
 	if (p->group)
 		remove_groups(p);
 	cgroupfs_free(steal(&p->group));
-	put_aside(p);
+	steps_forget_rootfs(p);
 }

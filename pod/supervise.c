@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -359,19 +360,35 @@ static void on_hangup(void *arg)
 	(void)arg; /* a terminal that goes away does not take the pod along */
 }
 
+/* Whoever cleaned up has removed the file that we have waited for. */
+static bool is_removed(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_nlink == 0;
+}
+
+/* Who holds the lock for a pod that has no supervisor is about to let go: see pod_supervised(). */
 static struct err *lock_pod(struct pod *p)
 {
 	auto_free char *dir = state_path(p->host, p->plan->name, NULL);
 	auto_free char *path = state_path(p->host, p->plan->name, "lock");
 
-	TRY(fd_mkdirs(AT_FDCWD, dir, 0700));
-	struct err *e = fd_lock(AT_FDCWD, path, LOCK_EX | LOCK_NB, &p->lock);
+	for (int tries = 0; tries < LOCK_WAIT / LOCK_POLL; tries++) {
+		TRY(fd_mkdirs(AT_FDCWD, dir, 0700));
+		struct err *e = fd_lock(AT_FDCWD, path, LOCK_EX | LOCK_NB, &p->lock);
 
-	if (err_code(e) == EWOULDBLOCK) {
+		if (!e && !is_removed(p->lock))
+			return NULL;
+		fd_close(&p->lock);
+		if (e && err_code(e) != EWOULDBLOCK && err_code(e) != ENOENT)
+			return e;
 		err_free(e);
-		return err_new(EBUSY, "pod %s is already running", p->plan->name);
+		if (pod_supervised(p->host, p->plan->name))
+			break;
+		usleep(LOCK_POLL * 1000);
 	}
-	return e;
+	return err_new(EBUSY, "pod %s is already running", p->plan->name);
 }
 
 static void clear_containers(struct pod *p)
@@ -413,6 +430,7 @@ char *pod_group(const struct pod *p, const char *part)
 static struct err *open_pod(struct pod *p)
 {
 	TRY(lock_pod(p));
+	steps_forget_rootfs(p); /* of a pod that died with the host: see docs/design.md, Files */
 	TRY(open_groups(p));
 	TRY(fd_openat(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY, &p->own_pidns));
 	p->steps = mem_alloc(p->plan->n_steps * sizeof(*p->steps));

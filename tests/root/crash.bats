@@ -65,6 +65,20 @@ works() {
 	works
 }
 
+@test "up waits for whoever cleans up after a dead pod" {
+	write_pod
+	works
+	kill -KILL "$(process supervisor)"
+	clean_again
+	flock "$SLIPWAY_RUN/pods/$project/lock" sleep 1 3>&- &
+	sleep 0.2
+	run slipway up -d
+	assert_success
+	refute_line 'already running'
+	[ "$(slipway ps -q | wc -l)" -eq 2 ]
+	slipway down
+}
+
 @test "the pod's init is killed" {
 	write_pod
 	for ((n = 0; n < times; n++)); do

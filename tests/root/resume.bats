@@ -49,6 +49,21 @@ reboot() {
 	slipway down
 }
 
+@test "after a crash of the host what was written into containers is thrown away" {
+	a_pod
+	slipway up -d
+	pause=$(process pause)
+	kill -9 "$(process supervisor)"
+	wait_for 5 eval '! kill -0 '"$pause"' 2>/dev/null'
+	rm -rf "${SLIPWAY_RUN:?}/pods/$project"
+	[ -e "$SLIPWAY_ROOT/pods/$project/rootfs" ]
+	run slipway resume
+	assert_success
+	[[ $output == *Resumed* ]] || show 'it did not come back'
+	slipway down
+	slipway gc
+}
+
 @test "what was ended does not come back" {
 	a_pod
 	slipway up -d
