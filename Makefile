@@ -8,6 +8,8 @@ prefix     ?= /usr/local
 bindir     ?= $(prefix)/bin
 libexecdir ?= $(prefix)/libexec/slipway
 mandir     ?= $(prefix)/share/man
+docdir     ?= $(prefix)/share/doc/slipway
+systemddir ?= $(prefix)/lib/systemd
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -165,15 +167,20 @@ man: $(out)/slipway ## man pages, into build/.../man; needs scdoc
 		$(out)/slipway completion man $$p >$(out)/man/page.scd && \
 		$(SCDOC) <$(out)/man/page.scd >$(out)/man/$$p || exit 1; done; rm $(out)/man/page.scd
 
+fill = 's|@bindir@|$(bindir)|; s|@docdir@|$(docdir)|; s|@unitdir@|$(systemddir)/system|'
 install: all $(if $(SCDOC),man) ## into $(DESTDIR)$(prefix)
 	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(libexecdir)
 	$(INSTALL) -m 755 $(out)/slipway $(out)/slipway-oci $(out)/slipway-executor $(DESTDIR)$(bindir)
 	$(INSTALL) -m 755 $(out)/slipway-fetch $(DESTDIR)$(libexecdir)
-	$(INSTALL) -d $(DESTDIR)$(prefix)/lib/systemd/system
 	$(if $(SCDOC),$(INSTALL) -d $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5)
 	$(if $(SCDOC),$(INSTALL) -m 644 $(out)/man/*.1 $(DESTDIR)$(mandir)/man1)
 	$(if $(SCDOC),$(INSTALL) -m 644 $(out)/man/*.5 $(DESTDIR)$(mandir)/man5)
-	sed 's|@bindir@|$(bindir)|' scripts/slipway-resume.service > $(DESTDIR)$(prefix)/lib/systemd/system/slipway-resume.service
+	$(INSTALL) -d $(DESTDIR)$(docdir) $(DESTDIR)$(systemddir)/system $(DESTDIR)$(systemddir)/system-generators
+	$(INSTALL) -m 644 docs/systemd.md $(DESTDIR)$(docdir)
+	sed $(fill) scripts/slipway.service > $(DESTDIR)$(systemddir)/system/slipway.service
+	sed $(fill) scripts/slipway-pod@.service > $(DESTDIR)$(systemddir)/system/slipway-pod@.service
+	sed $(fill) scripts/slipway-generator > $(DESTDIR)$(systemddir)/system-generators/slipway-generator
+	chmod 755 $(DESTDIR)$(systemddir)/system-generators/slipway-generator
 
 clean: ## remove build/
 	rm -rf build

@@ -66,6 +66,15 @@ struct err *cgroupfs_create_in(const struct cgroupfs *parent, const char *path,
 			       const struct cgroupfs_limits *limits,
 			       struct cgroupfs **ret) must_check;
 
+/*
+ * Where a process goes that would keep its group from having groups with
+ * controllers below it: cgroup2 wants processes in leaves. The dot keeps it apart
+ * from pods. cgroupfs_create() moves the caller there by itself when it must.
+ */
+#define CGROUPFS_ASIDE ".supervisor"
+/* Moves the caller into that group below @path, which must be there, in cgroup2. */
+struct err *cgroupfs_step_aside(const struct cgroupfs_host *h, const char *path) must_check;
+
 /* A group that is there already, in every hierarchy that has it. cgroupfs_free() forgets it. */
 struct err *cgroupfs_find(const struct cgroupfs_host *h, const char *path,
 			  struct cgroupfs **ret) must_check;

@@ -22,14 +22,45 @@ static const char *const v2_wanted[] = { "memory", "cpu", "pids", "cpuset", "io"
 
 /* ---- making ---- */
 
-/* The controllers must be on in every ancestor. One write each: a missing one must not stop the others. */
+/* Whether this process is in the cgroup2 group itself, not below it. */
+static bool is_own_group(int dir)
+{
+	auto_free char *text = NULL, *self = mem_printf("%d", getpid());
+	auto_err struct err *e = fd_read_file(dir, "cgroup.procs", KNOB_MAX, &text);
+	auto_strv char **pids = e ? NULL : str_split(text, "\n");
+
+	return strv_has(pids, self);
+}
+
+static struct err *enter_below(int dir, const char *name)
+{
+	auto_free char *file = mem_printf("%s/cgroup.procs", name);
+
+	if (mkdirat(dir, name, 0755) < 0 && errno != EEXIST)
+		return err_errno("mkdir %s", name);
+	return fd_write_knob(dir, file, "0");
+}
+
+/*
+ * The controllers must be on in every ancestor. One write each: a missing one must
+ * not stop the others. A group that has processes refuses (EBUSY). Where that is
+ * this one, as in a group that systemd delegates to whom it starts, it steps aside.
+ */
 static struct err *enable_controllers(const struct hierarchy *h, int dir)
 {
 	for (size_t i = 0; i < ARRAY_LEN(v2_wanted); i++) {
 		auto_free char *word = mem_printf("+%s", v2_wanted[i]);
+		struct err *e = NULL;
 
-		if (hierarchy_has(h, v2_wanted[i]))
-			TRY(fd_write_knob(dir, "cgroup.subtree_control", word));
+		if (!hierarchy_has(h, v2_wanted[i]))
+			continue;
+		e = fd_write_knob(dir, "cgroup.subtree_control", word);
+		if (err_code(e) == EBUSY && is_own_group(dir)) {
+			err_free(e);
+			TRY(enter_below(dir, CGROUPFS_ASIDE));
+			e = fd_write_knob(dir, "cgroup.subtree_control", word);
+		}
+		TRY(e);
 	}
 	return NULL;
 }
@@ -114,6 +145,20 @@ struct err *cgroupfs_create_in(const struct cgroupfs *parent, const char *path,
 			       const struct cgroupfs_limits *limits, struct cgroupfs **ret)
 {
 	return create(parent->host, parent, path, limits, ret);
+}
+
+struct err *cgroupfs_step_aside(const struct cgroupfs_host *h, const char *path)
+{
+	for (size_t i = 0; i < h->n; i++) {
+		auto_free char *full = hierarchy_path(&h->h[i], path);
+		auto_fd int dir = -1;
+
+		if (!h->h[i].v2)
+			continue;
+		TRY(fd_openat(h->h[i].dir, full, O_RDONLY | O_DIRECTORY, &dir));
+		TRY(err_wrap(enter_below(dir, CGROUPFS_ASIDE), "cgroup %s", full));
+	}
+	return NULL;
 }
 
 struct err *cgroupfs_find(const struct cgroupfs_host *h, const char *path, struct cgroupfs **ret)

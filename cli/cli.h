@@ -103,13 +103,20 @@ struct err *cmd_completion(struct cli *c, const void *values, char **operands, i
 struct err *cmd_cp(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_resume(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_info(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_suspend(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_rmi(struct cli *c, const void *values, char **operands, int *ret_code);
 
 extern const struct opt up_options[], down_options[], stop_options[], kill_options[], ps_options[],
 	ls_options[], images_options[], logs_options[], exec_options[], config_options[],
 	plan_options[], pull_options[], gc_options[], check_options[], doctor_options[],
 	version_options[], stats_options[], events_options[], wait_options[], port_options[],
-	ports_options[], cp_options[], inspect_options[], info_options[], no_options[];
+	ports_options[], cp_options[], inspect_options[], resume_options[], info_options[],
+	no_options[];
+
+/* ---- service managers: notify.c ---- */
+
+/* Tells who started us, as sd_notify(3) does, "READY=1" or the like; nothing when nobody asks to be told. */
+void notify(const char *fmt, ...) printf_like(1, 2);
 
 /* ---- output: table.c ---- */
 

@@ -34,7 +34,7 @@ static const struct {
 	  "Exits with 1 when something is refused, or is left.\n" },
 	{ "images", "As _slipway compose images_ those of the project's containers are listed, with the services as operands.\n" },
 	{ "wait", "Exits with the exit code of the last service.\n" },
-	{ "resume", "For *slipway-resume.service*, which runs it at boot.\n" },
+	{ "resume", "For *slipway.service*, which runs it at boot, with *--stay*.\n" },
 	{ "completion", "For example: _slipway completion bash > /etc/bash_completion.d/slipway_.\n\n"
 	  "With _man_ the names of the manual pages are printed, with _man PAGE_ its source for *scdoc*(1).\n" },
 };

@@ -82,6 +82,7 @@ static struct pod_run_options run_options(const struct cli *c, const struct up_v
 
 struct screen {
 	const struct up_values *v;
+	const struct pod_plan *plan;
 	struct image **images;
 	size_t width; /* of the longest service's name */
 	bool colour;
@@ -146,17 +147,36 @@ static void show_event(void *ctx, const char *container, const char *what)
 	fprintf(stderr, " Container %s  %s\n", container, what);
 }
 
+static void tell_up(void *ctx)
+{
+	release_images(ctx);
+	notify("READY=1\nSTATUS=the pod is up");
+}
+
+/* A service manager may have less patience than services that stop one after the other. */
+static void tell_stopping(void *ctx)
+{
+	enum { AFTERWARDS = 15000 /* milliseconds */ };
+	const struct screen *s = ctx;
+	int64_t ms = pod_stop_time(s->plan, s->v->timeout) + AFTERWARDS;
+
+	notify("STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld\nSTATUS=the pod is being stopped",
+	       (long long)ms * 1000);
+}
+
 static struct err *up_attached(const struct cli *c, const struct pod_plan *plan,
 			       struct image **images, const struct up_values *v, int *ret_code)
 {
 	struct screen screen = { .v = v,
+				 .plan = plan,
 				 .images = images,
 				 .colour = !v->no_colour && use_colour(stdout),
 				 .project = c->project };
 	struct pod_run_options o = run_options(c, v);
 
 	o.watcher = (struct pod_watcher) { .ctx = &screen,
-					   .on_up = release_images,
+					   .on_up = tell_up,
+					   .on_stopping = tell_stopping,
 					   .on_event = show_event,
 					   .on_output = show_output };
 	struct pod_result result = { 0 };
@@ -205,6 +225,10 @@ static void report_up(void *ctx)
 		log_warn("%s; the pod will not come back after a reboot", err_text(e));
 	(void)!write(r->pipe, "U\n", 2);
 	fd_close(&r->pipe);
+	auto_err struct err *stays = pod_settle(r->host); /* milliseconds that nobody waits for */
+
+	if (stays)
+		log_warn("%s; the pod ends with the session it was started in", err_text(stays));
 }
 
 /* Standard streams to where a background process has them; what it logs goes to a file beside the pod's logs. */

@@ -223,6 +223,14 @@ static struct err *apply_files(struct pod_config *c)
 	return err_join(e, apply_conf_d(c, dir));
 }
 
+/* Another default, where systemd runs slipway.service on cgroup2: see POD_HOME. */
+static struct err *apply_systemd(struct pod_config *c)
+{
+	if (access("/sys/fs/cgroup/" POD_HOME "/cgroup.procs", F_OK) < 0)
+		return NULL;
+	return set(c, POD_SETTING_CGROUP_PARENT, POD_HOME "/pods", mem_strdup(POD_HOME_SOURCE));
+}
+
 static struct err *apply_environment(struct pod_config *c)
 {
 	const char *docker = getenv("COMPOSE_PROGRESS"); /* for those who come from there */
@@ -261,6 +269,7 @@ struct err *pod_config_load(struct pod_config **ret)
 {
 	auto_pod_config struct pod_config *c = mem_alloc(sizeof(*c));
 
+	TRY(apply_systemd(c));
 	TRY(apply_files(c));
 	TRY(apply_environment(c));
 	*ret = steal(&c);

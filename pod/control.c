@@ -204,6 +204,10 @@ static struct err *obey(struct client *c, const char *text, size_t len)
 		return kill_services(p, c, argument);
 	if (strcmp(what, "stop") == 0)
 		return stop_services(p, c, argument);
+	if (strcmp(what, "suspend") == 0) {
+		p->interrupted = true;
+		return stop_services(p, c, NULL);
+	}
 	if (strcmp(what, "start") == 0)
 		return start_services(p, c);
 	if (strcmp(what, "restart") == 0) {
@@ -388,7 +392,7 @@ struct err *pod_ask(const struct pod_host *h, const char *name, const char *what
 	ssize_t n = fd_recv(fd, text, sizeof(text) - 1, NULL);
 
 	if (n <= 0) /* its supervisor died: so did the pod */
-		return strcmp(what, "stop") == 0
+		return strcmp(what, "stop") == 0 || strcmp(what, "suspend") == 0
 			       ? NULL
 			       : err_new(EPIPE, "pod %s ended while it was asked", name);
 	text[n] = '\0';

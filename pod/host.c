@@ -17,6 +17,8 @@ static struct err *open_host(struct pod_host *h)
 	h->root = mem_strdup(pod_config_get(h->config, POD_SETTING_ROOT));
 	h->run = mem_strdup(pod_config_get(h->config, POD_SETTING_RUN));
 	h->cgroup_parent = mem_strdup(pod_config_get(h->config, POD_SETTING_CGROUP_PARENT));
+	h->at_home =
+		str_eq(pod_config_source(h->config, POD_SETTING_CGROUP_PARENT), POD_HOME_SOURCE);
 	auto_free char *pods = mem_printf("%s/pods", h->run);
 
 	TRY(fd_mkdirs(AT_FDCWD, h->root, 0711));
@@ -37,6 +39,16 @@ struct err *pod_host_open_with(const struct pod_config *config, struct pod_host 
 	TRY(open_host(h));
 	*ret = steal(&h);
 	return NULL;
+}
+
+struct err *pod_settle(const struct pod_host *h)
+{
+	auto_cgroupfs_host struct cgroupfs_host *cgroups = NULL;
+
+	if (!h->at_home)
+		return NULL;
+	TRY(cgroupfs_open(&cgroups));
+	return cgroupfs_step_aside(cgroups, POD_HOME);
 }
 
 void pod_host_in_task(struct pod_host *h, const char *id)

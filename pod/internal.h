@@ -122,6 +122,14 @@ struct pod_plan {
 	size_t n_steps;
 };
 
+/*
+ * The group that systemd delegates to slipway.service. On a host where that runs,
+ * pods and their supervisors live in it, whoever starts them: systemd is the only
+ * one that makes groups beside its own. One look, no question to systemd.
+ */
+#define POD_HOME "slipway.slice/slipway.service"
+#define POD_HOME_SOURCE "slipway.service" /* of the setting cgroup_parent */
+
 /* ---- lint.c ---- */
 struct err *lint_project(const struct compose_project *p, const struct pod_host *h,
 			 char ***warnings) must_check;
@@ -307,6 +315,7 @@ struct pod {
 	bool up;	     /* on_up was called */
 	const struct container *aborted_by;
 	struct watch *on_wait_limit;
+	bool told_stopping;
 	bool stopping, killing, interrupted, finished;
 	bool over;			  /* on_end was, or is about to be, called */
 	bool dirty;			  /* state.json is out of date */

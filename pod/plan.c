@@ -214,6 +214,15 @@ struct err *pod_plan(const struct compose_project *p, struct image *const *image
 	return NULL;
 }
 
+int64_t pod_stop_time(const struct pod_plan *plan, int64_t timeout)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < plan->n_containers; i++)
+		sum += timeout >= 0 ? timeout : plan->containers[i].grace;
+	return sum;
+}
+
 void pod_plan_free(struct pod_plan *plan)
 {
 	if (!plan)

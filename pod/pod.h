@@ -70,6 +70,7 @@ struct pod_host {
 	char *root;	     /* images, volumes, logs, upper directories */
 	char *run;	     /* state, gone at reboot */
 	char *cgroup_parent; /* the group that pods are made in */
+	bool at_home;	     /* that group is below slipway.service, which systemd runs */
 	char *cgroup_task; /* last part of the group that a cluster's agent made for us, or NULL */
 	int run_dir;
 	const struct pod_config *config; /* NULL: the defaults */
@@ -80,6 +81,12 @@ struct err *pod_host_open_with(const struct pod_config *config, struct pod_host 
 struct err *pod_host_open(struct pod_host **ret) must_check;
 /* Pods are below the group @id that a cluster's agent has put this process into, if it has. */
 void pod_host_in_task(struct pod_host *h, const char *id);
+/*
+ * Moves this process to where the host's supervisors live, so that it ends with
+ * slipway.service and not with the session it was started in. Takes some
+ * milliseconds. Nothing happens on hosts without that service.
+ */
+struct err *pod_settle(const struct pod_host *h) must_check;
 void pod_host_free(struct pod_host *h);
 void pod_host_cleanup(struct pod_host **h);
 #define auto_pod_host cleanup_with(pod_host_cleanup)
@@ -98,6 +105,8 @@ struct err *pod_plan(const struct compose_project *p, struct image *const *image
 		     char ***ret_warnings) must_check;
 /* The same as far as it needs no images. */
 struct err *pod_lint(const struct compose_project *p, char ***ret_warnings) must_check;
+/* Milliseconds that its services may take to stop, one after the other; @timeout: of each, -1: its own. */
+int64_t pod_stop_time(const struct pod_plan *plan, int64_t timeout);
 void pod_plan_print(const struct pod_plan *plan, FILE *out);
 json_t *pod_plan_json(const struct pod_plan *plan) must_check;
 void pod_plan_free(struct pod_plan *plan);
@@ -125,6 +134,8 @@ struct pod_watcher {
 	void *ctx;
 	/* every service runs (or, with @wait, is healthy or done) */
 	void (*on_up)(void *ctx);
+	/* the pod is being stopped, in order; once */
+	void (*on_stopping)(void *ctx);
 	void (*on_event)(void *ctx, const char *container,
 			 const char *what); /* "Started", "Exited (1)" */
 	void (*on_output)(void *ctx, const char *service, enum pod_stream stream, const char *line,
@@ -260,7 +271,8 @@ bool pod_supervised(const struct pod_host *h, const char *name);
 
 /*
  * Asks the supervisor of @name and waits for the answer: "stop" (@services: NULL
- * for all; @argument: milliseconds or NULL), "kill" (@argument: a signal),
+ * for all; @argument: milliseconds or NULL), "suspend" (the same for all, as when
+ * the host goes down: it is to come back), "kill" (@argument: a signal),
  * "start", "restart", "pause", "unpause", "wait" (until they have ended). ENOENT
  * when it is not running.
  */

@@ -257,6 +257,15 @@ static void stop_some(struct pod *p)
 			container_stop(&p->containers[i], stop_timeout(p));
 }
 
+static void tell_stopping(struct pod *p)
+{
+	const struct pod_watcher *w = &p->options->watcher;
+
+	if (!p->told_stopping && w->on_stopping)
+		w->on_stopping(w->ctx);
+	p->told_stopping = true;
+}
+
 static bool all_dead(const struct pod *p)
 {
 	for (size_t i = 0; i < p->plan->n_containers; i++)
@@ -322,8 +331,10 @@ void pod_advance(struct pod *p)
 			return;
 		check_abort(p);
 	}
-	if (p->stopping)
+	if (p->stopping) {
+		tell_stopping(p);
 		stop_some(p);
+	}
 	if (p->dirty && p->up) /* who is answered may look */
 		state_write(p);
 	control_advance(p);
