@@ -65,7 +65,7 @@ say = @printf '  %-5s %s\n' $(1) $(2);
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: all demo test test-mesos check check-root bench golden fuzz tidy fmt fmt-check layers docs man install clean help
+.PHONY: all demo test test-mesos test-vm check check-root bench golden fuzz tidy fmt fmt-check layers docs man install clean help
 all: $(programs:%=$(out)/%) ## the programs (default)
 
 objects = $(patsubst %.c,$(out)/%.o,$(sort $(wildcard $(1)/*.c)))
@@ -128,6 +128,8 @@ test-mesos: ## the Mesos scenarios on a real master and agent (MESOS_PREFIX=DIR,
 	@if [ -x "$(MESOS_PREFIX)/sbin/mesos-agent" ]; then MESOS_PREFIX="$(MESOS_PREFIX)" scripts/test mesos; else \
 		echo 'SKIPPED: there is no Mesos: MESOS_PREFIX should be the directory in which there is sbin/mesos-agent' >&2; \
 		echo '0 passed, 0 failed, 1 skipped'; fi
+test-vm: ## in a virtual machine with systemd and pure cgroup v2 (scripts/vm)
+	scripts/test vm
 demo: ## installs what is needed, builds, runs a real pod (./scripts/demo)
 	scripts/demo
 bench: all ## start latency beside whatever else is installed

@@ -37,9 +37,10 @@ unset COMPOSE_FILE COMPOSE_PROJECT_NAME COMPOSE_PROFILES COMPOSE_ENV_FILES DOCKE
 export SLIPWAY_CONFIG_DIR=/nonexistent # nor on how this host is set up
 export LC_ALL=C.UTF-8 no_proxy='*' NO_PROXY='*'
 
-# slipway ARGUMENT...: the program, which has $limit seconds. (To kill it, or to wait for it in the
+# slipway ARGUMENT...: the program, which has $limit seconds, SLIPWAY_TEST_SLOW times as many on a
+# slow machine, as has everything else. (To kill it, or to wait for it in the
 # background, a test starts it as `command slipway`: then $! is its process.)
-limit=30
+limit=$((30 * ${SLIPWAY_TEST_SLOW:-1}))
 slipway() { timeout --foreground --kill-after=5 "$limit" slipway "$@"; }
 
 # ---- what a test may need ------------------------------------------------------------------------
@@ -204,7 +205,7 @@ process() {
 
 # wait_for SECONDS CMD...: looks ten times a second.
 wait_for() {
-	local end=$((SECONDS + $1))
+	local end=$((SECONDS + $1 * ${SLIPWAY_TEST_SLOW:-1}))
 	shift
 	until "$@"; do
 		if [ "$SECONDS" -gt "$end" ]; then
