@@ -9,27 +9,10 @@
 
 #include "base/err.h"
 #include "base/json.h"
+#include "base/opt.h"
 #include "compose/compose.h"
 #include "image/image.h"
 #include "pod/pod.h"
-
-/* ---- options: opt.c ---- */
-
-enum opt_kind { OPT_FLAG, OPT_OFF, OPT_TEXT, OPT_TEXTS, OPT_SECONDS };
-
-struct opt {
-	char letter; /* 0: none */
-	const char *name;
-	enum opt_kind kind;
-	const char *arg; /* how the help calls the value */
-	size_t offset; /* bool (OFF clears it), const char *, char ** or int64_t in milliseconds */
-	const char *help;
-};
-
-/* Fills @values; *ret_first is the first operand. Stops there when @stop is set. */
-struct err *opt_parse(const struct opt *table, int argc, char **argv, bool stop, void *values,
-		      int *ret_first) must_check;
-void opt_help(const struct opt *table, FILE *out);
 
 /* ---- commands ---- */
 
@@ -82,6 +65,7 @@ struct err *cmd_ps(struct cli *c, const void *values, char **operands, int *ret_
 struct err *cmd_ls(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_images(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_logs(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_attach(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_exec(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_config(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_plan(struct cli *c, const void *values, char **operands, int *ret_code);
@@ -111,7 +95,7 @@ extern const struct opt up_options[], down_options[], stop_options[], kill_optio
 	plan_options[], pull_options[], gc_options[], check_options[], doctor_options[],
 	version_options[], stats_options[], events_options[], wait_options[], port_options[],
 	ports_options[], cp_options[], inspect_options[], resume_options[], info_options[],
-	no_options[];
+	attach_options[], no_options[];
 
 /* ---- service managers: notify.c ---- */
 

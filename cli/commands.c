@@ -35,6 +35,7 @@ const struct command commands[] = {
 	{ "ps",      "[SERVICE...]",            "list the pod's containers",                     ps_options,      false, cmd_ps },
 	{ "logs",    "[SERVICE...]",            "show output",                                   logs_options,    false, cmd_logs },
 	{ "exec",    "SERVICE COMMAND [ARG...]", "run a command in a running container",         exec_options,    true,  cmd_exec },
+	{ "attach",  "SERVICE",                 "see and hear a running service, and speak to it", attach_options, false, cmd_attach },
 	{ "stop",    "[SERVICE...]",            "stop services, gracefully",                     stop_options,    false, cmd_stop },
 	{ "start",   "[SERVICE...]",            "start stopped services of a running pod",       no_options,      false, cmd_start },
 	{ "restart", "[SERVICE...]",            "stop and start services of a running pod",      stop_options,    false, cmd_restart },

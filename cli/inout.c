@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/inout.c - logs, exec and cp. */
+/* cli/inout.c - logs, exec, attach and cp. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,6 +191,54 @@ struct err *cmd_exec(struct cli *c, const void *values, char **operands, int *re
 	else if (error)
 		*ret_code = EXIT_USAGE;
 	return error;
+}
+
+/* ---- attach ---- */
+
+struct attach_values {
+	bool no_stdin;
+	const char *keys, *index, *proxy;
+};
+#define V(f) offsetof(struct attach_values, f)
+const struct opt attach_options[] = {
+	{ 0, "detach-keys", OPT_TEXT, "KEYS", V(keys), "leave it running; ctrl-p,ctrl-q" },
+	{ 0, "no-stdin", OPT_FLAG, NULL, V(no_stdin), "only see and hear" },
+	{ 0, "sig-proxy", OPT_TEXT, "BOOL", V(proxy), "signals are the container's; true" },
+	{ 0, "index", OPT_TEXT, "N", V(index), "which instance; there is one" },
+	{ 0 },
+};
+#undef V
+
+struct err *cmd_attach(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	const struct attach_values *v = values;
+	auto_pod_state struct pod_state *state = NULL;
+	struct pod_session_end end = { 0 };
+	const char *name = NULL;
+
+	if (!operands[0] || operands[1])
+		return err_new(EINVAL, "attach: one service is needed");
+	if (v->index && strcmp(v->index, "1") != 0)
+		return err_new(EINVAL, "attach: --index %s: a service has one instance", v->index);
+	if (v->proxy && !str_one_of(v->proxy, (const char *const[]) { "true", "false", NULL }))
+		return err_new(EINVAL, "attach: --sig-proxy %s is not true or false", v->proxy);
+	TRY(cli_name(c, &name));
+	TRY(cli_host(c));
+	TRY(pod_state_read(c->host, name, &state));
+	const struct pod_service_state *s = pod_state_find(state, operands[0]);
+
+	if (!s)
+		return err_new(ENOENT, "no such service: %s", operands[0]);
+	struct pod_session session = {
+		.interactive = !v->no_stdin && json_is_true(json_at(s->json, "stdin_open")),
+		.tty = json_is_true(json_at(s->json, "tty")) && isatty(STDIN_FILENO),
+		.no_proxy = str_eq(v->proxy, "false"),
+		.detach_keys = v->keys,
+	};
+
+	TRY(pod_attach(c->host, state->name, s->service, &session, &end));
+	*ret_code = end.code;
+	return NULL;
 }
 
 /* ---- cp ---- */

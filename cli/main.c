@@ -46,6 +46,16 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
+/* -h is the help, where it is nothing else. */
+static bool is_help(const struct command *c, const char *word)
+{
+	bool taken = false;
+
+	for (const struct opt *o = c->options; o->name; o++)
+		taken |= o->letter == 'h';
+	return strcmp(word, "--help") == 0 || (!taken && strcmp(word, "-h") == 0);
+}
+
 static struct err *run_command(struct cli *c, const struct command *command, int argc, char **argv,
 			       int *ret_code)
 {
@@ -53,16 +63,11 @@ static struct err *run_command(struct cli *c, const struct command *command, int
 	int first = 0;
 
 	memset(values, 0, sizeof(values));
-	for (const struct opt *o = command->options; o->name; o++) {
-		if (o->kind == OPT_SECONDS)
-			*(int64_t *)(void *)((char *)values + o->offset) = -1;
-		if (o->kind == OPT_OFF)
-			*(bool *)((char *)values + o->offset) = true;
-	}
+	opt_defaults(command->options, values);
 	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0 &&
 			(!command->stop_at_operand || *argv[i] == '-');
 	     i++)
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+		if (is_help(command, argv[i])) {
 			print_command_help(command, stdout);
 			return NULL;
 		}
@@ -72,9 +77,7 @@ static struct err *run_command(struct cli *c, const struct command *command, int
 	if (e)
 		return err_wrap(e, "%s", command->name);
 	e = command->run(c, values, argv + first, ret_code);
-	for (const struct opt *o = command->options; o->name; o++)
-		if (o->kind == OPT_TEXTS)
-			strv_free(*(char ***)(void *)((char *)values + o->offset));
+	opt_clear(command->options, values);
 	return e;
 }
 

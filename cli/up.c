@@ -231,26 +231,6 @@ static void report_up(void *ctx)
 		log_warn("%s; the pod ends with the session it was started in", err_text(stays));
 }
 
-/* Standard streams to where a background process has them; what it logs goes to a file beside the pod's logs. */
-static void go_background(const struct cli *c)
-{
-	auto_free char *path = mem_printf("%s/supervisor.log", c->host->root);
-	auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-
-	(void)setsid();
-	/* whoever reads from a pipe we were given would wait for its end as long as the pod lives */
-	for (int fd = 3; fd < 64; fd++)
-		if (c->inherited >> fd & 1)
-			(void)close(fd);
-	for (int i = 0; i < 3; i++)
-		(void)dup2(null, i);
-	(void)!chdir("/");
-	log_setup("slipway", LOG_LEVEL_WARN, LOG_KEYS);
-	log_pod(c->project->name);
-	log_to(log);
-}
-
 static _Noreturn void supervise(const struct cli *c, const struct pod_plan *plan,
 				struct image **images, const struct up_values *v, int pipe,
 				pid_t parent)
@@ -270,7 +250,7 @@ static _Noreturn void supervise(const struct cli *c, const struct pod_plan *plan
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		_exit(EXIT_INTERRUPTED);
-	go_background(c);
+	pod_go_background(c->host, c->project->name, c->inherited);
 	struct err *e = pod_run(plan, c->host, &o, &result);
 
 	if (!e && !result.interrupted) /* it has ended, or somebody has ended it */

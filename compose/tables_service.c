@@ -411,7 +411,7 @@ const struct attr service_attrs[] = {
 	LIST(S, secrets,           files,    UNIQUE,  FULL,    compose_file_ref, file_ref_attrs, "files of the top-level secrets"),
 	ROW(S, security_opt,       distinct, APPEND,  FULL,    "no-new-privileges, seccomp=unconfined or seccomp=FILE, systempaths=unconfined"),
 	ROW(S, shm_size,           size,     REPLACE, FULL,    "size of /dev/shm; 64m"),
-	ROW(S, stdin_open,         flag,     REPLACE, IGNORED, "the standard input of a service is empty: attach is not offered yet"),
+	ROW(S, stdin_open,         flag,     REPLACE, FULL,    "standard input can be attached to"),
 	ROW(S, stop_grace_period,  time,     REPLACE, FULL,    "time between the stop signal and SIGKILL; 10s"),
 	ROW(S, stop_signal,        str,      REPLACE, FULL,    "signal that asks the service to end; SIGTERM"),
 	ROW(S, storage_opt,        opts,     BY_KEY,  IGNORED, "root file systems have no size limit"),

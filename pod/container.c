@@ -72,6 +72,15 @@ void container_hear_end(struct output *o)
 	o->len = 0;
 }
 
+static void take_output(struct output *o, const char *data, size_t len)
+{
+	if (o->c->log)
+		log_put(o->c->log, o->stream, data, len, false);
+	tell_lines(o, data, len, false);
+	if (o->c->attachments)
+		attach_output(o->c, o->stream, data, len);
+}
+
 static void on_output_event(void *arg)
 {
 	struct output *o = arg;
@@ -84,9 +93,7 @@ static void on_output_event(void *arg)
 		container_hear_end(o);
 		return;
 	}
-	if (o->c->log)
-		log_put(o->c->log, o->stream, data, (size_t)n, false);
-	tell_lines(o, data, (size_t)n, false);
+	take_output(o, data, (size_t)n);
 }
 
 /* What was written before the end is read before the end is told. */
@@ -101,9 +108,7 @@ static void drain_output(struct container *c)
 
 			if (n <= 0)
 				break;
-			if (c->log)
-				log_put(c->log, o->stream, data, (size_t)n, false);
-			tell_lines(o, data, (size_t)n, false);
+			take_output(o, data, (size_t)n);
 		}
 		container_hear_end(o);
 	}
@@ -114,6 +119,22 @@ void container_hear(struct container *c, struct output *o, enum pod_stream strea
 	(void)fcntl(take_fd, F_SETFL, O_NONBLOCK);
 	*o = (struct output) { .c = c, .stream = stream, .fd = take_fd };
 	o->watch = loop_readable(c->pod->loop, take_fd, on_output_event, o);
+}
+
+/* One that is held fills its pipes, and then waits. */
+void container_hold(struct container *c, bool held)
+{
+	if (c->held == held)
+		return;
+	c->held = held;
+	for (size_t i = 0; i < ARRAY_LEN(c->output); i++) {
+		struct output *o = &c->output[i];
+
+		watch_free(o->watch);
+		o->watch = held || o->fd < 0
+				   ? NULL
+				   : loop_readable(c->pod->loop, o->fd, on_output_event, o);
+	}
 }
 
 static void watch_output(struct container *c, enum pod_stream stream, int take_fd)
@@ -158,6 +179,7 @@ static void on_news_event(void *arg)
 	err_ignore(proc_start_time(c->process.pid, &c->start_time));
 	free(c->started);
 	c->started = proc_now_text();
+	attach_ready(c);
 	pod_event(p, c, "start", "Started");
 	pod_tell(p, c, POD_STARTED);
 	health_start(c);
@@ -175,10 +197,24 @@ static struct err *make_group(struct pod *p, struct container *c)
 	return cgroupfs_create_in(p->group, path, &c->plan->limits, &c->group);
 }
 
+/* Standard input is a pipe whose end the supervisor holds, whoever is attached. */
+static struct err *open_input(struct container *c, int *ret_end)
+{
+	int in[2];
+
+	if (pipe2(in, O_CLOEXEC) < 0)
+		return err_errno("pipe");
+	*ret_end = in[0];
+	attach_input_open(c, in[1]);
+	return NULL;
+}
+
 static struct err *open_pipes(struct container *c, int *ends)
 {
 	int out[2], err[2];
 
+	if (c->plan->service->stdin_open)
+		TRY(open_input(c, &ends[0]));
 	if (pipe2(out, O_CLOEXEC) < 0)
 		return err_errno("pipe");
 	if (pipe2(err, O_CLOEXEC) < 0) {
@@ -188,8 +224,8 @@ static struct err *open_pipes(struct container *c, int *ends)
 	}
 	watch_output(c, POD_STDOUT, out[0]);
 	watch_output(c, POD_STDERR, err[0]);
-	ends[0] = out[1];
-	ends[1] = err[1];
+	ends[1] = out[1];
+	ends[2] = err[1];
 	return NULL;
 }
 
@@ -199,7 +235,7 @@ static struct err *create(struct pod *p, struct container *c)
 				       .own_pidns = p->own_pidns,
 				       .gate = -1 };
 	struct in_addr none = { INADDR_ANY };
-	int ends[2] = { -1, -1 };
+	int ends[3] = { -1, -1, -1 };
 
 	TRY(make_group(p, c));
 	where.group = c->group;
@@ -212,14 +248,13 @@ static struct err *create(struct pod *p, struct container *c)
 			      p->net ? netns_address(p->net) : none, &c->spec));
 	struct runtime_spec *spec = spec_runtime(c->spec);
 
-	if (!c->plan->service->tty)
-		TRY(open_pipes(c, ends));
-	spec->process.stdio[1] = ends[0];
-	spec->process.stdio[2] = ends[1];
-	struct err *e = runtime_create(spec, &where, &c->process);
+	struct err *e = c->plan->service->tty ? NULL : open_pipes(c, ends);
 
-	fd_cleanup(&ends[0]);
-	fd_cleanup(&ends[1]);
+	memcpy(spec->process.stdio, ends, sizeof(ends));
+	if (!e)
+		e = runtime_create(spec, &where, &c->process);
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+		fd_cleanup(&ends[i]);
 	TRY(e);
 	c->traced = trace_begin();
 	c->state = CONTAINER_CREATED;
@@ -371,6 +406,8 @@ static void on_exit_event(void *arg)
 	health_stop(c);
 	hooks_end(c);
 	drain_output(c);
+	attach_input_close(c);
+	c->held = false;
 	forget_process(c);
 	free(c->finished);
 	c->finished = proc_now_text();
@@ -387,6 +424,7 @@ void container_release(struct container *c)
 {
 	health_stop(c);
 	hooks_end(c);
+	attach_close(c);
 	for (size_t i = 0; i < ARRAY_LEN(c->output); i++)
 		container_hear_end(&c->output[i]);
 	watch_free(c->on_news);

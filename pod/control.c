@@ -29,7 +29,7 @@ struct client {
 	int socket;
 	struct watch *watch;
 	char **services; /* that must be dead for the answer; NULL: the whole pod */
-	bool waiting, restart, listening;
+	bool waiting, restart, listening, attached;
 };
 
 /* A path may be longer than sun_path: the directory goes by descriptor. */
@@ -187,6 +187,22 @@ static void add_dependants(const struct pod *p, struct client *c)
 	}
 }
 
+/* From now on the socket is the container's; see attach.c. */
+static struct err *attach_client(struct pod *p, struct client *c)
+{
+	struct container *k = c->services && c->services[0] ? pod_find(p, c->services[0]) : NULL;
+
+	if (!k)
+		return err_new(EINVAL, "attach: a service is needed");
+	if (container_is_dead(k))
+		return err_new(ESRCH, "service %s is not running", k->plan->service->name);
+	c->attached = true;
+	watch_free(c->watch);
+	c->watch = NULL;
+	attach_add(k, fd_steal(&c->socket), false);
+	return NULL;
+}
+
 static struct err *obey(struct client *c, const char *text, size_t len)
 {
 	auto_json json_t *j = NULL;
@@ -217,6 +233,8 @@ static struct err *obey(struct client *c, const char *text, size_t len)
 	}
 	if (strcmp(what, "pause") == 0 || strcmp(what, "unpause") == 0)
 		return pause_services(p, c, *what == 'p');
+	if (strcmp(what, "attach") == 0)
+		return attach_client(p, c);
 	if (strcmp(what, "wait") == 0 || strcmp(what, "events") == 0) {
 		c->listening = *what == 'e';
 		c->waiting = !c->listening;
@@ -240,7 +258,9 @@ static void on_message(void *arg)
 	}
 	struct err *e = obey(c, text, (size_t)n);
 
-	if (e || (!c->waiting && !c->listening))
+	if (!e && c->attached)
+		drop_client(c);
+	else if (e || (!c->waiting && !c->listening))
 		answer(c, e);
 	pod_advance(p);
 }
@@ -380,6 +400,18 @@ struct err *pod_events(const struct pod_host *h, const char *name, char *const *
 		more = on_event(ctx, j);
 	}
 	return NULL;
+}
+
+struct err *pod_attach(const struct pod_host *h, const char *name, const char *service,
+		       const struct pod_session *o, struct pod_session_end *ret)
+{
+	char *const services[] = { (char *)(uintptr_t)service, NULL };
+	struct pod_session session = *o;
+	auto_fd int fd = -1;
+
+	TRY(put_question(h, name, "attach", services, NULL, &fd));
+	session.socket = fd;
+	return pod_session(&session, ret);
 }
 
 struct err *pod_ask(const struct pod_host *h, const char *name, const char *what,

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -29,10 +28,9 @@ struct session {
 	struct runtime_container process;
 	struct relay relays[3];
 	size_t n_relays;
-	struct watch *on_exit, *on_news, *signals[5];
+	struct watch *on_exit, *on_news;
+	struct terminal terminal;
 	int tty;
-	struct termios saved;
-	bool raw;
 	struct err *failure;
 	int code;
 	bool done;
@@ -45,26 +43,8 @@ static void fit_window(void *arg)
 	const struct session *s = arg;
 	struct winsize size;
 
-	if (s->tty >= 0 && ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0)
+	if (s->tty >= 0 && terminal_size(&size))
 		(void)ioctl(s->tty, TIOCSWINSZ, &size);
-}
-
-static void raw_mode(struct session *s)
-{
-	struct termios raw;
-
-	if (tcgetattr(STDIN_FILENO, &s->saved) < 0)
-		return;
-	raw = s->saved;
-	cfmakeraw(&raw);
-	s->raw = tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;
-}
-
-static void restore_mode(struct session *s)
-{
-	if (s->raw)
-		(void)tcsetattr(STDIN_FILENO, TCSANOW, &s->saved);
-	s->raw = false;
 }
 
 /* ---- relays ---- */
@@ -163,29 +143,11 @@ static void on_exit_event(void *arg)
 	loop_stop(s->loop);
 }
 
-static void pass_signal(const struct session *s, int signal)
+static void pass_signal(void *arg, int signal)
 {
+	const struct session *s = arg;
+
 	err_ignore(proc_kill(s->process.pidfd, signal));
-}
-
-static void on_int(void *arg)
-{
-	pass_signal(arg, SIGINT);
-}
-
-static void on_term(void *arg)
-{
-	pass_signal(arg, SIGTERM);
-}
-
-static void on_hup(void *arg)
-{
-	pass_signal(arg, SIGHUP);
-}
-
-static void on_quit(void *arg)
-{
-	pass_signal(arg, SIGQUIT);
 }
 
 /* ---- who and where ---- */
@@ -301,22 +263,17 @@ static struct err *attend(struct session *s)
 {
 	s->on_exit = loop_readable(s->loop, s->process.pidfd, on_exit_event, s);
 	s->on_news = loop_readable(s->loop, s->process.socket, on_news, s);
-	s->signals[0] = loop_signal(s->loop, SIGWINCH, fit_window, s);
-	s->signals[1] = loop_signal(s->loop, SIGINT, on_int, s);
-	s->signals[2] = loop_signal(s->loop, SIGTERM, on_term, s);
-	s->signals[3] = loop_signal(s->loop, SIGHUP, on_hup, s);
-	s->signals[4] = loop_signal(s->loop, SIGQUIT, on_quit, s);
+	terminal_watch(&s->terminal, s->loop, fit_window, pass_signal, s);
 	return loop_run(s->loop);
 }
 
 static void close_session(struct session *s)
 {
-	restore_mode(s);
+	terminal_restore(&s->terminal);
 	for (size_t i = 0; i < s->n_relays; i++)
 		if (s->relays[i].watch)
 			end_relay(&s->relays[i]);
-	for (size_t i = 0; i < ARRAY_LEN(s->signals); i++)
-		watch_free(s->signals[i]);
+	terminal_unwatch(&s->terminal);
 	watch_free(s->on_exit);
 	watch_free(s->on_news);
 	fd_close(&s->tty);
@@ -336,7 +293,7 @@ static struct err *run(struct session *s, int pidfd, const struct pod_exec *e,
 		fd_cleanup(&ends[i]);
 	TRY(error);
 	if (e->tty && isatty(STDIN_FILENO))
-		raw_mode(s);
+		terminal_raw(&s->terminal);
 	if (e->detach) {
 		enum runtime_news news = RUNTIME_READY;
 

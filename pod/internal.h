@@ -2,6 +2,9 @@
 /* pod/internal.h - plan, steps and the supervisor's objects. */
 #pragma once
 
+#include <sys/ioctl.h>
+#include <termios.h>
+
 #include "base/loop.h"
 #include "base/proc.h"
 #include "cgroupfs/cgroupfs.h"
@@ -251,6 +254,17 @@ struct output {
 	size_t len;
 };
 
+/* What is written to a container, until it takes it. */
+struct input {
+	int pipe; /* without a terminal */
+	char *data;
+	size_t at, len;
+	struct watch *watch;
+	bool ended; /* nothing more comes... */
+	bool once;  /* ...and it is to learn that */
+};
+
+struct attachment;
 struct container {
 	struct pod *pod;
 	const struct plan_container *plan;
@@ -262,7 +276,10 @@ struct container {
 	struct output output[2];
 	struct log_writer *log;
 	struct watch *on_kill_time;
-	int tty;
+	struct input input;
+	struct attachment *attachments;
+	bool held;	     /* it waits until its output has been read */
+	struct winsize size; /* of its terminal */
 	bool go_sent;
 	bool stop_asked; /* by a person: it does not come back */
 	bool stopping;	 /* the signal was sent */
@@ -364,7 +381,56 @@ void container_signal_stop(struct container *c);
 /* Lines of @take_fd are the container's output, until its end. */
 void container_hear(struct container *c, struct output *o, enum pod_stream stream, int take_fd);
 void container_hear_end(struct output *o);
+void container_hold(struct container *c, bool held);
 void container_release(struct container *c);
+
+/* ---- terminal.c ---- */
+
+struct terminal_signal {
+	struct terminal *owner;
+	int number;
+	struct watch *watch;
+};
+/* Standard input's, while a container has it. Zeroed: nothing is done yet. */
+struct terminal {
+	struct termios saved;
+	bool raw;
+	struct watch *on_resize;
+	struct terminal_signal signals[6];
+	void (*on_signal)(void *arg, int signal);
+	void *arg;
+};
+void terminal_raw(struct terminal *t); /* does nothing when standard input is none */
+void terminal_restore(struct terminal *t);
+bool terminal_size(struct winsize *ret);
+/* Changes of the size, and the signals that are not ours but the container's. */
+void terminal_watch(struct terminal *t, struct loop *loop, loop_fn *on_resize,
+		    void (*on_passed)(void *arg, int signal), void *arg);
+void terminal_unwatch(struct terminal *t);
+
+enum { KEYS_MAX = 16 };
+struct keys {
+	unsigned char key[KEYS_MAX];
+	size_t n, matched;
+};
+/* "ctrl-p,ctrl-q", which NULL is; "": none. */
+struct err *keys_parse(const char *text, struct keys *ret) must_check;
+/* True when all keys were typed: what came before them is in @out, which has room for KEYS_MAX more. */
+bool keys_filter(struct keys *k, const char *data, size_t len, char *out, size_t *ret_len);
+
+/* ---- attach.c ---- */
+
+enum { ATTACH_MESSAGE = 66 << 10 };
+/* @take_socket gets the container's output, and gives it input, until one of both ends; an owner's is its own. */
+void attach_add(struct container *c, int take_socket, bool owner);
+void attach_output(struct container *c, enum pod_stream stream, const char *data, size_t len);
+void attach_input_open(struct container *c, int take_pipe);
+void attach_input_close(struct container *c);
+void attach_ready(struct container *c);	  /* its program runs */
+void attach_up(struct pod *p);		  /* the pod is up */
+void attach_advance(struct pod *p);	  /* tells of ends */
+bool attach_pending(const struct pod *p); /* an owner has not read all yet */
+void attach_close(struct container *c);
 
 /* exec.c */
 /* The first process of a running service, which is sure to be that one; ESRCH when it does not run. */

@@ -153,6 +153,13 @@ struct pod_limits {
 	int64_t cpu_quota;  /* microseconds of processor time in each 100 ms */
 };
 
+/* Who has started the pod for one service, and sees it through; see pod_session(). */
+struct pod_owner {
+	int socket; /* SOCK_SEQPACKET; its end is the pod's */
+	const char *service;
+	bool once; /* the end of its input is the end of the service's */
+};
+
 struct pod_run_options {
 	struct pod_watcher watcher;
 	bool wait;	      /* on_up when healthy, not when started */
@@ -163,6 +170,7 @@ struct pod_run_options {
 	const char *main;	  /* its end is the pod's, whatever abort says; NULL: none */
 	const char *exit_from;	  /* whose exit code is the result; NULL: see pod_result */
 	struct pod_limits limits; /* where a cluster's agent has set them already, its own hold */
+	const struct pod_owner *owner;
 	bool transient; /* nothing of it stays once it has ended, however it ended: no state, no logs */
 	/* Of pod_start(): the pod is over, and pod_finish() is to be called. Once, from the loop. */
 	loop_fn *on_end;
@@ -298,6 +306,47 @@ struct err *pod_processes(const struct pod_service_state *s, pid_t **ret, size_t
 
 /* Stops @name if it runs, and removes its state, logs and upper directories. */
 struct err *pod_down(const struct pod_host *h, const char *name, int64_t timeout_ms) must_check;
+
+/* Standard input, output and error output of this process as a service's. */
+struct pod_session {
+	int socket;		 /* to the supervisor; of pod_attach(): not used */
+	bool interactive;	 /* input is passed on */
+	bool tty;		 /* the service has a terminal: ours is raw meanwhile */
+	bool owner;		 /* wait for the end of the pod, not of the service alone */
+	bool until_up;		 /* only until the pod is up: it goes on without us */
+	bool no_proxy;		 /* signals are ours */
+	const char *detach_keys; /* NULL: "ctrl-p,ctrl-q" */
+};
+struct pod_session_end {
+	bool up;       /* it was */
+	bool exited;   /* with code */
+	bool detached; /* it goes on */
+	int code;      /* also: of a signal that has ended the session */
+};
+struct err *pod_session(const struct pod_session *o, struct pod_session_end *ret) must_check;
+/* Joins a service that runs. */
+struct err *pod_attach(const struct pod_host *h, const char *name, const char *service,
+		       const struct pod_session *o, struct pod_session_end *ret) must_check;
+
+/*
+ * Runs a pod in a process of its own, which lives on when the caller has said so
+ * (pod_session(): detached) and dies with it otherwise. The caller waits for @pid
+ * when the session is over.
+ */
+struct pod_launch {
+	const struct pod_plan *plan;
+	struct image *const *images; /* released when the pod is up */
+	size_t n_images;
+	const struct pod_run_options *options; /* without owner */
+	const char *service;		       /* whose session it is */
+	bool once;
+	bool record;	    /* it comes back after a reboot, if its services are to */
+	uint64_t inherited; /* bit n: descriptor n is the caller's, and not to be kept open */
+};
+struct err *pod_launch(const struct pod_host *h, const struct pod_launch *l, int *ret_socket,
+		       pid_t *ret_pid) must_check;
+/* What a supervisor is in the background: no terminal, a log in a file, nothing kept open. */
+void pod_go_background(const struct pod_host *h, const char *name, uint64_t inherited);
 
 struct pod_exec {
 	const char *service;

@@ -105,6 +105,8 @@ static json_t *container_json(const struct pod *p, size_t index)
 	json_put_bool(j, "oom", c->oom);
 	json_put_int(j, "pid", c->state == CONTAINER_RUNNING ? c->process.pid : 0);
 	json_put_int(j, "start_time", (int64_t)c->start_time);
+	json_put_bool(j, "tty", c->plan->service->tty);
+	json_put_bool(j, "stdin_open", c->plan->service->stdin_open);
 	json_object_set_new(j, "publishers", publishers(p, index));
 	json_put_str(j, "log_driver", c->plan->log.driver);
 	json_put_strv(j, "labels", c->plan->labels);

@@ -217,6 +217,7 @@ static void check_up(struct pod *p, bool all)
 	state_write(p);
 	if (p->options->watcher.on_up)
 		p->options->watcher.on_up(p->options->watcher.ctx);
+	attach_up(p);
 }
 
 /* ---- stopping ---- */
@@ -338,7 +339,10 @@ void pod_advance(struct pod *p)
 	if (p->dirty && p->up) /* who is answered may look */
 		state_write(p);
 	control_advance(p);
+	attach_advance(p);
 	if (all_dead(p) && (p->up || p->stopping)) {
+		if (!p->stopping && attach_pending(p))
+			return; /* the last of the output is still to be read */
 		if (!p->stopping)
 			p->exit_code = first_bad_exit(p);
 		pod_over(p);
@@ -410,7 +414,7 @@ static void clear_containers(struct pod *p)
 							.plan = &p->plan->containers[i],
 							.hook_process = { 0, -1, -1 },
 							.hook_output = { .fd = -1 },
-							.tty = -1,
+							.input = { .pipe = -1 },
 							.process = { 0, -1, -1 },
 							.output = { { .fd = -1 }, { .fd = -1 } } };
 }
@@ -438,6 +442,20 @@ char *pod_group(const struct pod *p, const char *part)
 			       : mem_printf("slipway.%s", part);
 }
 
+static void add_owner(struct pod *p)
+{
+	const struct pod_owner *o = p->options->owner;
+
+	for (size_t i = 0; o && i < p->plan->n_containers; i++) {
+		struct container *c = &p->containers[i];
+
+		if (strcmp(c->plan->service->name, o->service) != 0)
+			continue;
+		c->input.once = o->once;
+		attach_add(c, o->socket, true);
+	}
+}
+
 static struct err *open_pod(struct pod *p)
 {
 	TRY(lock_pod(p));
@@ -455,6 +473,7 @@ static struct err *open_pod(struct pod *p)
 		p->on_wait_limit =
 			loop_timer(p->loop, (uint64_t)p->options->wait_timeout, on_wait_limit, p);
 	(void)signal(SIGPIPE, SIG_IGN);
+	add_owner(p);
 	return control_open(p);
 }
 

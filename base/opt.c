@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/opt.c - parsing options by a table, with getopt_long. */
+#include "base/opt.h"
+
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
@@ -7,9 +8,8 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "cli/cli.h"
 
-enum { LIMIT = 48, LONG_ONLY = 256 };
+enum { LIMIT = 160, LONG_ONLY = 256 };
 
 static struct err *seconds(const struct opt *o, const char *text, int64_t *ret)
 {
@@ -35,6 +35,9 @@ static struct err *store(const struct opt *o, const char *text, void *values)
 	case OPT_TEXTS:
 		strv_add((char ***)(void *)field, mem_strdup(text));
 		return NULL;
+	case OPT_GIVEN:
+		strv_add((char ***)(void *)field, mem_printf("%s=%s", o->name, o->arg ? text : ""));
+		return NULL;
 	case OPT_SECONDS:
 		return seconds(o, text, (int64_t *)(void *)field);
 	}
@@ -48,7 +51,7 @@ static void translate(const struct opt *table, bool stop, char *letters, struct 
 	if (stop)
 		*letters++ = ':';
 	for (int i = 0; table[i].name && i < LIMIT; i++) {
-		bool wants = table[i].kind != OPT_FLAG && table[i].kind != OPT_OFF;
+		bool wants = table[i].arg != NULL;
 
 		names[i] = (struct option) { table[i].name, wants, NULL, LONG_ONLY + i };
 		if (!table[i].letter)
@@ -58,6 +61,28 @@ static void translate(const struct opt *table, bool stop, char *letters, struct 
 			*letters++ = ':';
 	}
 	*letters = '\0';
+}
+
+void opt_defaults(const struct opt *table, void *values)
+{
+	for (const struct opt *o = table; o->name; o++) {
+		if (o->kind == OPT_SECONDS)
+			*(int64_t *)(void *)((char *)values + o->offset) = -1;
+		if (o->kind == OPT_OFF)
+			*(bool *)((char *)values + o->offset) = true;
+	}
+}
+
+void opt_clear(const struct opt *table, void *values)
+{
+	for (const struct opt *o = table; o->name; o++) {
+		char ***list = (char ***)(void *)((char *)values + o->offset);
+
+		if (o->kind != OPT_TEXTS && o->kind != OPT_GIVEN)
+			continue;
+		strv_free(*list);
+		*list = NULL;
+	}
 }
 
 struct err *opt_parse(const struct opt *table, int argc, char **argv, bool stop, void *values,

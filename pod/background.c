@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* pod/background.c - a supervisor in a process of its own, beside the one that wants the pod. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "pod/internal.h"
+
+/* What it logs goes to a file beside the pods' logs. */
+void pod_go_background(const struct pod_host *h, const char *name, uint64_t inherited)
+{
+	auto_free char *path = mem_printf("%s/supervisor.log", h->root);
+	auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+	(void)setsid();
+	/* whoever reads from a pipe we were given would wait for its end as long as the pod lives */
+	for (int fd = 3; fd < 64; fd++)
+		if (inherited >> fd & 1)
+			(void)close(fd);
+	for (int i = 0; i < 3; i++)
+		(void)dup2(null, i);
+	(void)!chdir("/");
+	log_setup("slipway", LOG_LEVEL_WARN, LOG_KEYS);
+	log_pod(name);
+	log_to(log);
+}
+
+struct launched {
+	const struct pod_host *host;
+	const struct pod_launch *launch;
+};
+
+/* By now the pod's state names the layers of its images. */
+static void on_up(void *arg)
+{
+	const struct launched *l = arg;
+
+	for (size_t i = 0; i < l->launch->n_images; i++)
+		image_release(l->launch->images[i]);
+	if (!l->launch->record)
+		return;
+	auto_err struct err *e = pod_record(l->host, l->launch->plan->project);
+
+	if (e)
+		log_warn("%s; the pod will not come back after a reboot", err_text(e));
+}
+
+static _Noreturn void supervise(const struct pod_host *h, const struct pod_launch *l, int socket)
+{
+	struct launched context = { h, l };
+	const struct pod_owner owner = { .socket = socket, .service = l->service, .once = l->once };
+	struct pod_run_options o = *l->options;
+	struct pod_result result = { 0 };
+
+	o.owner = &owner;
+	o.quit_signals = true;
+	o.watcher.ctx = &context;
+	o.watcher.on_up = on_up;
+	pod_go_background(h, l->plan->name, l->inherited);
+	struct err *e = pod_run(l->plan, h, &o, &result);
+
+	if (!e && !result.interrupted)
+		pod_record_remove(h, l->plan->name);
+	if (e)
+		err_send(socket, e);
+	_exit(e ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+struct err *pod_launch(const struct pod_host *h, const struct pod_launch *l, int *ret_socket,
+		       pid_t *ret_pid)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return err_errno("socketpair");
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		close(ends[0]);
+		supervise(h, l, ends[1]);
+	}
+	close(ends[1]);
+	if (pid < 0) {
+		struct err *e = err_errno("start the supervisor");
+
+		close(ends[0]);
+		return e;
+	}
+	*ret_socket = ends[0];
+	*ret_pid = pid;
+	return NULL;
+}
