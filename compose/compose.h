@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "base/opt.h"
 
 /* An integer that may be absent from the file. */
 struct compose_int {
@@ -371,6 +372,8 @@ struct compose_policy {
 	const char *main;	/* its end is the pod's, and its exit code the pod's */
 	const char *on_failure; /* "kill": a service that fails ends the pod; or "keep" */
 	const char *ready;	/* "healthy": only then the pod is up; or "started" */
+	const char *kind;	/* "container" or "oneoff", of compose_run_*(); NULL: a project */
+	const char *project;	/* whose service a one-off is */
 };
 
 struct compose_project {
@@ -386,6 +389,7 @@ struct compose_project {
 	COMPOSE_LIST(compose_file) configs, secrets;
 	COMPOSE_LIST(compose_model) models;
 	struct compose_policy policy;
+	bool marathon;		    /* a file was a Marathon app definition */
 	struct compose_notes notes; /* on what is not a service's */
 };
 
@@ -437,6 +441,32 @@ void compose_variables(const struct compose_project *p, struct compose_variable 
 void compose_variables_free(struct compose_variable *take_v, size_t n);
 /* docs/compose.md: every attribute, its forms, its merge rule and support. */
 void compose_print_reference(FILE *out);
+
+/* ---- single containers ---- */
+
+/* What the options of 'docker run' and 'docker compose run' say, by opt_parse(). */
+struct compose_run {
+	char **given; /* what is an attribute of the service: "cap-add=NET_ADMIN" */
+	bool detach, remove, interactive, tty, no_tty, publish_all, no_deps, build, quiet;
+	bool nothing;
+	const char *name, *network, *pull, *detach_keys, *sig_proxy, *cidfile;
+};
+extern const struct opt compose_run_options[];
+
+/*
+ * The text of a project, for compose_load(), whose one service runs @argv (NULL:
+ * what the image says) from @image. @project names both.
+ */
+struct err *compose_run_image(const struct compose_run *r, const char *project, const char *image,
+			      char *const *argv, char **ret) must_check;
+/* The same for one more container of a service of @p, alone. */
+struct err *compose_run_service(const struct compose_run *r, const struct compose_project *p,
+				const char *service, const char *name, char *const *argv,
+				char **ret) must_check;
+
+/* Loads one of these texts; paths in it are relative to @dir. */
+struct err *compose_run_load(const char *text, const char *name, const char *dir,
+			     char *const *environ, struct compose_project **ret) must_check;
 
 /* An error at @at, "file:line:column: path: what". */
 struct err *compose_err(const struct compose_place *at, const char *fmt, ...) must_check never_null

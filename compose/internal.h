@@ -2,6 +2,7 @@
 /* compose/internal.h - the untyped tree, the small grammars and the attribute tables. */
 #pragma once
 
+#include "base/json.h"
 #include "compose/compose.h"
 
 enum {
@@ -283,3 +284,29 @@ char **keep_strv(struct loader *l, char **take_v);
 void keep_warning(struct loader *l, const struct node *at, const char *fmt, ...) printf_like(3, 4);
 void keep_place(struct loader *l, const struct node *at, struct compose_place *ret);
 void keep_free(struct keep *k);
+
+/* ---- flags.c: options of docker run as attributes ---- */
+/* Puts what was @given into @service of @project, both as JSON that is to be loaded. */
+struct err *flags_apply(char *const *given, json_t *project, json_t *service) must_check;
+void flags_command(json_t *service, char *const *argv);
+void flags_put(json_t *object, const char *path, const char *value);
+
+/* One option that is being written; @attr is the path of what it sets. */
+struct writing {
+	json_t *project, *service;
+	const char *option;
+};
+typedef struct err *flag_fn(struct writing *w, const char *attr, const char *value);
+flag_fn flags_add_volume, flags_add_long_mount; /* flags_mount.c */
+
+/* A string of the text that is to be loaded: what looks like ${VARIABLES} stays. */
+json_t *flags_text(const char *text) must_check;
+/* The member by its path, made where it is missing, or was something else; borrowed. */
+json_t *flags_member(json_t *object, const char *path, bool list);
+void flags_set(json_t *object, const char *path, json_t *take_value);
+char *flags_absolute(const char *path) must_check; /* from the current directory */
+
+/* ---- marathon.c ---- */
+/* When @text is a Marathon app definition: the same as a Compose file, the caller's; else NULL. */
+struct err *marathon_read(const char *file, const char *text, size_t len, char ***warnings,
+			  char **ret) must_check;

@@ -146,9 +146,13 @@ struct err *load_parse(struct loader *l, const char *path, const char *dir,
 		len = strlen(l->options->text);
 		return yaml_read(source, l->options->text, len, &ret->items, &ret->n);
 	}
+	auto_free char *converted = NULL;
+
 	TRY(read_text(path, &text, &len));
-	TRY(yaml_read(source, text, len, &ret->items, &ret->n));
-	return NULL;
+	TRY(marathon_read(source->name, text, len, &l->owner->p.warnings, &converted));
+	l->owner->p.marathon |= converted != NULL;
+	return converted ? yaml_read(source, converted, strlen(converted), &ret->items, &ret->n)
+			 : yaml_read(source, text, len, &ret->items, &ret->n);
 }
 
 void load_clear(struct document_list *documents)

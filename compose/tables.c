@@ -93,6 +93,8 @@ static const struct attr policy_attrs[] = {
 	ROW(compose_policy, main, str, REPLACE, FULL, "the service whose end is the pod's, and whose exit code is"),
 	CHOICE(compose_policy, on_failure, "kill|keep", FULL, "kill: a service that fails ends the pod"),
 	CHOICE(compose_policy, ready, "healthy|started", FULL, "healthy: only when all services are the pod is up"),
+	CHOICE(compose_policy, kind, "project|oneoff|container", FULL, "what the pod is; written by run"),
+	ROW(compose_policy, project, str, REPLACE, FULL, "whose service a one-off container is; written by run"),
 	{ 0 },
 };
 

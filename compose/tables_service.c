@@ -388,7 +388,7 @@ const struct attr service_attrs[] = {
 	ROW(S, mem_swappiness,     whole,   REPLACE, IGNORED, "use memswap_limit"),
 	ROW(S, memswap_limit,      size,     REPLACE, FULL,    "memory and swap together; -1: no limit of swap"),
 	LIST(S, models,            names,    DEEP,    REFUSED, compose_model_ref, model_ref_attrs, "there is no model runner"),
-	ROW(S, network_mode,       str,      REPLACE, PARTIAL, "bridge (the pod's network), host, none or service:NAME"),
+	ROW(S, network_mode,       str,      REPLACE, PARTIAL, "bridge (the pod's network), host, none, service:NAME or pod:NAME (the network of a pod that runs)"),
 	LIST(S, networks,          names,    DEEP,    PARTIAL, compose_attachment, attachment_attrs, "all services of a pod share one network"),
 	ROW(S, oom_kill_disable,   flag,     REPLACE, REFUSED, "a container without memory would hang"),
 	ROW(S, oom_score_adj,      adjustment,  REPLACE, FULL,    "-1000 to 1000"),
