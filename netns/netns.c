@@ -61,6 +61,21 @@ struct err *netns_new(const char *run_dir, const char *name, struct netns **ret)
 	return NULL;
 }
 
+struct err *netns_borrow(const char *name, struct in_addr address, struct netns **ret)
+{
+	uint32_t number = ntohl(address.s_addr);
+	auto_netns struct netns *n = mem_alloc(sizeof(*n));
+
+	n->lease_fd = -1;
+	n->name = mem_strdup(name);
+	if ((number & SUBNET_MASK) != SUBNET_BASE)
+		return err_new(EINVAL, "the other pod's address is not one of ours");
+	n->lease = number - SUBNET_BASE;
+	snprintf(n->link, sizeof(n->link), LINK_PREFIX "%u", n->lease);
+	*ret = steal(&n);
+	return NULL;
+}
+
 void netns_free(struct netns *n)
 {
 	if (!n)
@@ -86,7 +101,7 @@ size_t netns_fds(const struct netns *n, int *fds, size_t max)
 {
 	size_t count = 0;
 
-	if (count < max)
+	if (n->lease_fd >= 0 && count < max)
 		fds[count++] = n->lease_fd;
 	if (n->nft && count < max)
 		fds[count++] = mnl_socket_get_fd(n->nft);
@@ -320,6 +335,12 @@ struct err *netns_connect(const struct netns *n)
 	if (!e)
 		e = nft_table(n);
 	return err_wrap(e, "pod network");
+}
+
+struct err *netns_forward(struct netns *n)
+{
+	mnl_socket_close(steal(&n->route));
+	return err_wrap(nft_table(n), "publish ports");
 }
 
 /* Both parameters are of the caller's network namespace: only the host can set them. */

@@ -34,6 +34,9 @@ struct netns;
  * seen on the host yet. The first candidate depends on @name alone.
  */
 struct err *netns_new(const char *run_dir, const char *name, struct netns **ret) must_check;
+/* The address of another pod, to publish more ports of it: netns_publish(), then netns_forward(). */
+struct err *netns_borrow(const char *name, struct in_addr address, struct netns **ret) must_check;
+struct err *netns_forward(struct netns *n) must_check;
 void netns_free(struct netns *n); /* closes its descriptors: gone, unless an heir holds them */
 void netns_cleanup(struct netns **n);
 #define auto_netns cleanup_with(netns_cleanup)

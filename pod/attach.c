@@ -21,7 +21,6 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "pod/internal.h"
@@ -50,7 +49,20 @@ struct attachment {
 	bool kept; /* the pod goes on without it */
 	bool told; /* of the container's end */
 	bool owes; /* an answer to input */
+	bool deaf; /* it does not read any more */
 };
+
+static void forget_queue(struct attachment *a)
+{
+	while (a->first) {
+		struct message *m = a->first;
+
+		a->first = m->next;
+		free(m);
+	}
+	a->end = &a->first;
+	a->queued = 0;
+}
 
 static void drop(struct attachment *a)
 {
@@ -63,38 +75,36 @@ static void drop(struct attachment *a)
 	watch_free(a->writable);
 	if (!a->owner)
 		fd_close(&a->socket);
-	while (a->first) {
-		struct message *m = a->first;
-
-		a->first = m->next;
-		free(m);
-	}
+	forget_queue(a);
 	free(a);
 }
 
 /* ---- to those who are attached ---- */
 
-/* What the socket takes now; false when it is gone. */
-static bool flush(struct attachment *a)
+/*
+ * What the socket takes now. When nobody reads there any more, what was said
+ * before is still to be read: that the pod is to go on, say.
+ */
+static void flush(struct attachment *a)
 {
 	while (a->first) {
 		struct message *m = a->first;
 		auto_err struct err *e = fd_send(a->socket, m->data, m->len, -1);
 
 		if (err_code(e) == EAGAIN)
-			return true;
-		if (e)
-			return false;
+			return;
+		if (e) {
+			a->deaf = true;
+			forget_queue(a);
+			return;
+		}
 		a->queued -= m->len;
 		a->first = m->next;
 		if (!a->first)
 			a->end = &a->first;
 		free(m);
 	}
-	return true;
 }
-
-static void gone(struct attachment *a);
 
 /* An owner that has caught up lets its container go on writing. */
 static void settle(struct attachment *a)
@@ -117,16 +127,16 @@ static void on_writable(void *arg)
 	struct attachment *a = arg;
 	struct pod *p = a->c->pod;
 
-	if (!flush(a))
-		gone(a);
-	else
-		settle(a);
+	flush(a);
+	settle(a);
 	pod_advance(p);
 }
 
 static void put(struct attachment *a, char type, const char *data, size_t len)
 {
-	if (!a->owner && a->queued > OTHER_MAX && (type == 'o' || type == 'r'))
+	bool full = !a->owner && a->queued > OTHER_MAX && (type == 'o' || type == 'r');
+
+	if (a->deaf || full)
 		return;
 	struct message *m = mem_alloc(sizeof(*m) + len + 1);
 
@@ -137,10 +147,8 @@ static void put(struct attachment *a, char type, const char *data, size_t len)
 	*a->end = m;
 	a->end = &m->next;
 	a->queued += m->len;
-	if (!a->writable && !flush(a)) {
-		/* it reads no more; of its end the watch tells */
-		log_debug("service %s: who was attached does not hear", a->c->plan->service->name);
-	}
+	if (!a->writable)
+		flush(a);
 	if (a->first && !a->writable)
 		a->writable = loop_writable(a->c->pod->loop, a->socket, on_writable, a);
 	if (a->owner && a->queued > OWNER_MAX)
@@ -360,7 +368,8 @@ static void on_readable(void *arg)
 	char text[ATTACH_MESSAGE + 2];
 	ssize_t n = fd_recv(a->socket, text, ATTACH_MESSAGE + 1, NULL);
 
-	if (n < 0 && errno == EAGAIN)
+	/* one that has closed with something unread is told of first, and what it has said comes after */
+	if (n < 0 && (errno == EAGAIN || errno == ECONNRESET))
 		return;
 	if (n <= 0 || !obey(a, text, (size_t)n))
 		gone(a);
@@ -387,8 +396,8 @@ void attach_close(struct container *c)
 
 		if (!a->told && c->started)
 			tell_end(a);
-		while (a->owner && a->first && poll(&room, 1, LAST_WAIT) > 0 && flush(a))
-			;
+		while (a->owner && a->first && poll(&room, 1, LAST_WAIT) > 0)
+			flush(a);
 		drop(a);
 	}
 	close_input(&c->input);

@@ -43,12 +43,14 @@ static void on_up(void *arg)
 
 	for (size_t i = 0; i < l->launch->n_images; i++)
 		image_release(l->launch->images[i]);
-	if (!l->launch->record)
-		return;
-	auto_err struct err *e = pod_record(l->host, l->launch->plan->project);
+	const struct compose_project *p = l->launch->plan->project;
+	struct err *e = l->launch->record ? pod_record(l->host, p) : NULL;
 
+	if (!l->launch->options->transient)
+		e = err_join(e, pod_keep(l->host, p));
 	if (e)
-		log_warn("%s; the pod will not come back after a reboot", err_text(e));
+		log_warn("%s", err_text(e));
+	err_free(e);
 }
 
 static _Noreturn void supervise(const struct pod_host *h, const struct pod_launch *l, int socket)
@@ -67,6 +69,8 @@ static _Noreturn void supervise(const struct pod_host *h, const struct pod_launc
 
 	if (!e && !result.interrupted)
 		pod_record_remove(h, l->plan->name);
+	if (o.transient)
+		err_ignore(pod_remove_volumes(h, l->plan->name, true, NULL));
 	if (e)
 		err_send(socket, e);
 	_exit(e ? EXIT_FAILURE : EXIT_SUCCESS);

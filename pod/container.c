@@ -234,7 +234,9 @@ static struct err *create(struct pod *p, struct container *c)
 	struct runtime_place where = { .pidns = p->pause.pidns,
 				       .own_pidns = p->own_pidns,
 				       .gate = -1 };
-	struct in_addr none = { INADDR_ANY };
+	const struct spec_network network = { .netns = p->pause.netns,
+					      .address = pod_address(p),
+					      .names = p->join.names };
 	int ends[3] = { -1, -1, -1 };
 
 	TRY(make_group(p, c));
@@ -244,8 +246,7 @@ static struct err *create(struct pod *p, struct container *c)
 	if (c->spec)
 		TRY(spec_renew(c->spec));
 	else
-		TRY(spec_make(p->plan, c->plan, p->host, p->pause.netns,
-			      p->net ? netns_address(p->net) : none, &c->spec));
+		TRY(spec_make(p->plan, c->plan, p->host, &network, &c->spec));
 	struct runtime_spec *spec = spec_runtime(c->spec);
 
 	struct err *e = c->plan->service->tty ? NULL : open_pipes(c, ends);
@@ -435,7 +436,8 @@ void container_release(struct container *c)
 	log_free(c->log);
 	c->spec = NULL;
 	c->log = NULL;
+	free(c->created);
 	free(c->started);
 	free(c->finished);
-	c->started = c->finished = NULL;
+	c->created = c->started = c->finished = NULL;
 }

@@ -29,7 +29,7 @@ struct client {
 	int socket;
 	struct watch *watch;
 	char **services; /* that must be dead for the answer; NULL: the whole pod */
-	bool waiting, restart, listening, attached;
+	bool waiting, restart, listening, attached, healthy;
 };
 
 /* A path may be longer than sun_path: the directory goes by descriptor. */
@@ -235,6 +235,10 @@ static struct err *obey(struct client *c, const char *text, size_t len)
 		return pause_services(p, c, *what == 'p');
 	if (strcmp(what, "attach") == 0)
 		return attach_client(p, c);
+	if (strcmp(what, "healthy") == 0) {
+		c->waiting = c->healthy = true;
+		return NULL;
+	}
 	if (strcmp(what, "wait") == 0 || strcmp(what, "events") == 0) {
 		c->listening = *what == 'e';
 		c->waiting = !c->listening;
@@ -318,6 +322,20 @@ static bool all_dead(const struct pod *p, const struct client *c)
 	return true;
 }
 
+/* Whether of all it is known if they are healthy. */
+static bool all_settled(const struct pod *p, const struct client *c)
+{
+	for (size_t i = 0; i < p->plan->n_containers; i++) {
+		const struct container *k = &p->containers[i];
+		bool known = container_is_dead(k) || !k->plan->health.test ||
+			     k->health == HEALTH_HEALTHY || k->health == HEALTH_UNHEALTHY;
+
+		if (chosen(c, k) && !known)
+			return false;
+	}
+	return true;
+}
+
 void control_advance(struct pod *p)
 {
 	struct client *next;
@@ -326,7 +344,9 @@ void control_advance(struct pod *p)
 		bool whole = !c->services && !c->restart;
 
 		next = c->next;
-		if (!c->waiting || (whole ? !p->finished : !all_dead(p, c)))
+		if (!c->waiting || (c->healthy ? !all_settled(p, c)
+				    : whole    ? !p->finished
+					       : !all_dead(p, c)))
 			continue;
 		c->waiting = false;
 		answer(c, c->restart ? start_services(p, c) : NULL);

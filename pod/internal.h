@@ -21,7 +21,7 @@ enum {
 	DEATH_WAIT = 10000, /* milliseconds until a killed process is called stuck */
 };
 
-enum pod_network { POD_NETWORK_POD, POD_NETWORK_HOST, POD_NETWORK_NONE };
+enum pod_network { POD_NETWORK_POD, POD_NETWORK_HOST, POD_NETWORK_NONE, POD_NETWORK_JOIN };
 
 struct plan_health {
 	char **test; /* argv; NULL: none */
@@ -113,6 +113,7 @@ struct pod_plan {
 	const struct compose_project *project;
 	const char *name;
 	enum pod_network network;
+	const char *join;		   /* JOIN: the pod whose network it is */
 	struct plan_container *containers; /* in file order */
 	size_t n_containers;
 	struct netns_port *ports; /* not yet chosen */
@@ -219,8 +220,13 @@ void journal_free(struct journal *j); /* waits a moment for what is left */
 
 /* ---- spec.c: from a planned container to what the runtime takes ---- */
 struct container_spec;
+struct spec_network {
+	int netns;
+	struct in_addr address; /* of the pod, or INADDR_ANY */
+	char *const *names;	/* more of them than the plan knows */
+};
 struct err *spec_make(const struct pod_plan *plan, const struct plan_container *c,
-		      const struct pod_host *h, int netns, struct in_addr address,
+		      const struct pod_host *h, const struct spec_network *network,
 		      struct container_spec **ret) must_check;
 struct runtime_spec *spec_runtime(struct container_spec *s);
 /* Before the container is made again: overlayfs refuses an upper directory whose volatile mount has
@@ -290,7 +296,8 @@ struct container {
 	int64_t restarts, backoff; /* milliseconds */
 	uint64_t started_ms;
 	uint64_t traced; /* when its present phase began, for the trace */
-	char *started, *finished;
+	char id[65]; /* 64 hex digits by chance */
+	char *created, *started, *finished;
 	uint64_t start_time;  /* of the process, proc(5) */
 	int64_t stop_timeout; /* milliseconds between the signal and SIGKILL */
 	/* hooks */
@@ -308,6 +315,13 @@ struct container {
 	char probe_text[4096];
 };
 
+struct pod_join {
+	int pidfd, netns;
+	struct in_addr address;
+	char **names;
+	struct watch *on_gone;
+};
+
 enum step_state { STEP_PENDING, STEP_ACTIVE, STEP_DONE };
 
 struct pod {
@@ -320,6 +334,7 @@ struct pod {
 	char *cgroup_path; /* "" when it is the agent's */
 	struct netns *net;
 	struct netns_port *ports;
+	struct pod_join join;
 	struct pause pause;
 	int own_pidns;
 	int lock;
@@ -329,6 +344,7 @@ struct pod {
 	int control;
 	struct client *clients;
 	struct err *failure; /* the first thing that went wrong */
+	bool only_created;   /* pod_create(): nothing runs */
 	bool up;	     /* on_up was called */
 	const struct container *aborted_by;
 	struct watch *on_wait_limit;
@@ -368,6 +384,10 @@ void steps_undo(struct pod *p);
 void steps_forget_rootfs(const struct pod *p);
 const char *step_describe(const struct pod_plan *plan, const struct pod_step *s, char *buffer,
 			  size_t size);
+
+/* join.c */
+struct err *join_open(struct pod *p) must_check;
+void join_close(struct pod *p);
 
 /* container.c */
 struct err *container_create(struct pod *p, struct container *c) must_check;

@@ -49,7 +49,9 @@ static void lint_notes(struct lint *l, const struct compose_notes *notes)
 
 static bool in_pod(const struct compose_service *s)
 {
-	return pod_network_of(s) == POD_NETWORK_POD;
+	enum pod_network n = pod_network_of(s);
+
+	return n == POD_NETWORK_POD || n == POD_NETWORK_JOIN;
 }
 
 /* The host ports of @p; false when any free one will do. */
@@ -158,12 +160,12 @@ static void lint_mode(struct lint *l, const struct compose_service *s)
 	if (str_starts(mode, "container:"))
 		add(l, compose_err(&s->place, "network_mode: there is no engine to find '%s' in",
 				   mode));
-	else if (!str_one_of(mode, known) && !str_starts(mode, "service:"))
-		add(l,
-		    compose_err(&s->place,
-				"network_mode: '%s' is not supported; there are bridge, host, none "
-				"and service:NAME",
-				mode));
+	else if (!str_one_of(mode, known) && !str_starts(mode, "service:") &&
+		 !str_starts(mode, "pod:"))
+		add(l, compose_err(&s->place,
+				   "network_mode: '%s' is not supported; there are bridge, host, "
+				   "none, service:NAME and pod:NAME",
+				   mode));
 	if (strcmp(mode, "none") == 0 && s->ports.n)
 		add(l,
 		    compose_err(&s->ports.items[0].place, "network_mode none publishes no ports"));
@@ -177,6 +179,27 @@ static void lint_mode(struct lint *l, const struct compose_service *s)
 					   "sysctls: %.*s would be the host's, whose network this "
 					   "is",
 					   (int)strcspn(*a, "="), *a));
+}
+
+/* One pod has one network: its own, or another's. */
+static void lint_join(struct lint *l)
+{
+	const struct compose_service *first = NULL;
+
+	for (size_t i = 0; i < l->p->n_services; i++) {
+		const struct compose_service *s = &l->p->services[i];
+
+		if (!in_pod(s))
+			continue;
+		if (first && !str_eq(s->network_mode, first->network_mode) &&
+		    (pod_network_of(s) == POD_NETWORK_JOIN ||
+		     pod_network_of(first) == POD_NETWORK_JOIN))
+			add(l, compose_err(&s->place,
+					   "network_mode: all services of a pod share one network, "
+					   "and %s has another one",
+					   first->name));
+		first = first ? first : s;
+	}
 }
 
 /* A kernel parameter of the shared network has one value. */
@@ -365,6 +388,7 @@ struct err *lint_project(const struct compose_project *p, const struct pod_host 
 				p->policy.main));
 	lint_ports(&l);
 	lint_expose(&l);
+	lint_join(&l);
 	lint_sysctls(&l);
 	lint_drivers(&l);
 	lint_isolation(&l);

@@ -17,19 +17,23 @@ enum pod_network pod_network_of(const struct compose_service *s)
 	/* "service:x" is what a pod is anyway */
 	return strcmp(mode, "host") == 0   ? POD_NETWORK_HOST
 	       : strcmp(mode, "none") == 0 ? POD_NETWORK_NONE
+	       : str_starts(mode, "pod:")  ? POD_NETWORK_JOIN
 					   : POD_NETWORK_POD;
 }
 
 /* The pod has a network when any service wants it; else loopback alone, when any is without. */
 static void choose_network(struct pod_plan *plan)
 {
-	bool wanted[] = { false, false, false };
+	bool wanted[] = { false, false, false, false };
 
 	for (size_t i = 0; i < plan->n_containers; i++) {
 		plan->containers[i].network = pod_network_of(plan->containers[i].service);
 		wanted[plan->containers[i].network] = true;
+		if (plan->containers[i].network == POD_NETWORK_JOIN)
+			plan->join = plan->containers[i].service->network_mode + strlen("pod:");
 	}
-	plan->network = wanted[POD_NETWORK_POD]	   ? POD_NETWORK_POD
+	plan->network = plan->join		   ? POD_NETWORK_JOIN
+			: wanted[POD_NETWORK_POD]  ? POD_NETWORK_POD
 			: wanted[POD_NETWORK_NONE] ? POD_NETWORK_NONE
 						   : POD_NETWORK_HOST;
 }
@@ -156,13 +160,13 @@ static void add_start_steps(struct pod_plan *plan, const size_t *creates, size_t
 static void make_steps(struct pod_plan *plan)
 {
 	auto_free size_t *creates = mem_alloc((plan->n_containers + 1) * sizeof(*creates));
-	bool net = plan->network == POD_NETWORK_POD;
+	bool pod = plan->network == POD_NETWORK_POD, join = plan->network == POD_NETWORK_JOIN;
 
 	add_volume_steps(plan);
-	if (net) {
+	if (pod || join)
 		add_step(plan, (struct pod_step) { .kind = STEP_LEASE });
+	if (pod || (join && plan->n_ports))
 		add_step(plan, (struct pod_step) { .kind = STEP_PUBLISH });
-	}
 	add_step(plan, (struct pod_step) { .kind = STEP_CGROUP });
 	size_t pause = add_step(plan, (struct pod_step) { .kind = STEP_PAUSE });
 
@@ -205,7 +209,8 @@ struct err *pod_plan(const struct compose_project *p, struct image *const *image
 		return err_new(EINVAL, "%s: no service is enabled", p->files[0]);
 	choose_network(plan);
 	for (size_t i = 0; i < plan->n_containers; i++)
-		if (plan->containers[i].network == POD_NETWORK_POD)
+		if (plan->containers[i].network == POD_NETWORK_POD ||
+		    plan->containers[i].network == POD_NETWORK_JOIN)
 			TRY(resolve_ports(plan, i));
 	name_peers(plan);
 	make_steps(plan);
@@ -258,7 +263,9 @@ const char *step_describe(const struct pod_plan *plan, const struct pod_step *s,
 		snprintf(buffer, size, "volume %s%s", s->volume, s->external ? " (external)" : "");
 		break;
 	case STEP_LEASE:
-		snprintf(buffer, size, "lease an address");
+		snprintf(buffer, size, "%s%s",
+			 plan->join ? "join the network of pod " : "lease an address",
+			 plan->join ? plan->join : "");
 		break;
 	case STEP_PUBLISH:
 		snprintf(buffer, size, "publish %zu port%s", plan->n_ports,
@@ -272,8 +279,9 @@ const char *step_describe(const struct pod_plan *plan, const struct pod_step *s,
 		break;
 	case STEP_NETWORK:
 		snprintf(buffer, size, "%s",
-			 plan->network == POD_NETWORK_POD ? "connect the network"
-							  : "bring loopback up");
+			 plan->network == POD_NETWORK_POD    ? "connect the network"
+			 : plan->network == POD_NETWORK_JOIN ? "forward published ports"
+							     : "bring loopback up");
 		break;
 	case STEP_CREATE:
 		snprintf(buffer, size, "create %s from %s", service,

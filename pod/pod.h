@@ -281,7 +281,8 @@ bool pod_supervised(const struct pod_host *h, const char *name);
  * Asks the supervisor of @name and waits for the answer: "stop" (@services: NULL
  * for all; @argument: milliseconds or NULL), "suspend" (the same for all, as when
  * the host goes down: it is to come back), "kill" (@argument: a signal),
- * "start", "restart", "pause", "unpause", "wait" (until they have ended). ENOENT
+ * "start", "restart", "pause", "unpause", "wait" (until they have ended),
+ * "healthy" (until it is known whether they are). ENOENT
  * when it is not running.
  */
 struct err *pod_ask(const struct pod_host *h, const char *name, const char *what,
@@ -347,6 +348,35 @@ struct err *pod_launch(const struct pod_host *h, const struct pod_launch *l, int
 		       pid_t *ret_pid) must_check;
 /* What a supervisor is in the background: no terminal, a log in a file, nothing kept open. */
 void pod_go_background(const struct pod_host *h, const char *name, uint64_t inherited);
+
+/* Notes a pod that was not started yet: it is listed, as created. EBUSY when it runs. */
+struct err *pod_create(const struct pod_plan *plan, const struct pod_host *h) must_check;
+
+/*
+ * The container that goes by @text on this host: by its name, its pod's name, or
+ * the first digits of its id. Both results are the caller's.
+ */
+struct err *pod_lookup(const struct pod_host *h, const char *text, char **ret_pod,
+		       char **ret_service) must_check;
+
+/* What 'start' needs of a pod that no file describes; it goes with the pod. */
+struct err *pod_keep(const struct pod_host *h, const struct compose_project *p) must_check;
+/* Its file, the caller's; and the directory its paths were relative to. */
+struct err *pod_kept(const struct pod_host *h, const char *name, char **ret_file,
+		     char **ret_dir) must_check;
+
+/* "BEFORE-" and some hex digits; and the pod of a container called so. The caller's. */
+char *pod_name_new(const char *before) must_check;
+char *pod_name_of(const char *container) must_check;
+/* Whether a new container may be called so; EEXIST. */
+struct err *pod_name_check(const struct pod_host *h, const char *name) must_check;
+/*
+ * Runs a plan of compose_run_*(): its one container, with this process attached, or
+ * until it is up when @r says detach.
+ */
+struct err *pod_single(const struct pod_host *h, const struct pod_plan *plan,
+		       struct image *const *images, const struct compose_run *r, uint64_t inherited,
+		       struct pod_session_end *ret) must_check;
 
 struct pod_exec {
 	const char *service;

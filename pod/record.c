@@ -35,17 +35,11 @@ static bool comes_back(const struct compose_service *s)
 	return policy && str_one_of(policy, always);
 }
 
-struct err *pod_record(const struct pod_host *h, const struct compose_project *p)
+static struct err *write_project(const struct compose_project *p, const char *folder,
+				 const char *file, const char *dir)
 {
-	auto_free char *folder = record_path(h, NULL, ""), *file = record_path(h, p->name, ".yml");
-	auto_free char *dir = record_path(h, p->name, ".dir");
 	char *text = NULL;
-	size_t len, i = 0;
-
-	while (i < p->n_services && !comes_back(&p->services[i]))
-		i++;
-	if (i == p->n_services)
-		return NULL;
+	size_t len;
 	FILE *out = open_memstream(&text, &len);
 
 	if (!out)
@@ -62,6 +56,43 @@ struct err *pod_record(const struct pod_host *h, const struct compose_project *p
 	if (!e) /* the last: with it the record is there */
 		e = fd_replace_file(AT_FDCWD, file, whole, 0600);
 	return err_wrap(e, "record of %s", p->name);
+}
+
+struct err *pod_record(const struct pod_host *h, const struct compose_project *p)
+{
+	auto_free char *folder = record_path(h, NULL, ""), *file = record_path(h, p->name, ".yml");
+	auto_free char *dir = record_path(h, p->name, ".dir");
+	size_t i = 0;
+
+	while (i < p->n_services && !comes_back(&p->services[i]))
+		i++;
+	return i < p->n_services ? write_project(p, folder, file, dir) : NULL;
+}
+
+/* ---- beside the pod's logs ---- */
+
+struct err *pod_keep(const struct pod_host *h, const struct compose_project *p)
+{
+	auto_free char *folder = state_data(h, p->name, NULL);
+	auto_free char *file = state_data(h, p->name, "project.yml");
+	auto_free char *dir = state_data(h, p->name, "project.dir");
+
+	return write_project(p, folder, file, dir);
+}
+
+struct err *pod_kept(const struct pod_host *h, const char *name, char **ret_file, char **ret_dir)
+{
+	auto_free char *file = state_data(h, name, "project.yml");
+	auto_free char *path = state_data(h, name, "project.dir");
+
+	if (access(file, F_OK) < 0)
+		return err_new(ENOENT,
+			       "pod %s cannot be started again: it is not kept how it was "
+			       "made",
+			       name);
+	TRY(fd_read_file(AT_FDCWD, path, DIR_MAX, ret_dir));
+	*ret_file = steal(&file);
+	return NULL;
 }
 
 void pod_record_remove(const struct pod_host *h, const char *name)

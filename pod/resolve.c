@@ -291,18 +291,21 @@ static void add_labels(const struct compose_project *p, const struct compose_ser
 		       struct plan_container *c)
 {
 	auto_free char *files = strv_join(p->files, ",");
+	const char *owner = p->policy.project;
 	const struct {
 		const char *key, *value;
 	} labels[] = {
-		{ "project", p->name },
+		{ "project", owner ? owner : p->name },
 		{ "service", s->name },
 		{ "container-number", "1" },
-		{ "oneoff", "False" },
+		{ "oneoff", owner ? "True" : "False" },
 		{ "config-hash", c->hash },
 		{ "project.working_dir", p->dir },
 		{ "project.config_files", files },
 	};
 
+	if (str_eq(p->policy.kind, "container"))
+		return; /* it is no project's */
 	for (size_t i = 0; i < ARRAY_LEN(labels); i++) {
 		auto_free char *label =
 			mem_printf("com.docker.compose.%s=%s", labels[i].key, labels[i].value);

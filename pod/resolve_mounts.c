@@ -90,7 +90,8 @@ static void resolve_volume(const struct compose_project *p, const struct compose
 	out->external = v && v->external;
 	for (char *const *label = v ? v->labels : NULL; label && *label; label++)
 		strv_add(&out->labels, mem_strdup(*label));
-	strv_add(&out->labels, mem_printf("com.docker.compose.project=%s", p->name));
+	strv_add(&out->labels, mem_printf("com.docker.compose.project=%s",
+					  v && p->policy.project ? p->policy.project : p->name));
 	strv_add(&out->labels, v ? mem_printf("com.docker.compose.volume=%s", v->key)
 				 : mem_strdup("slipway.anonymous=true"));
 	out->copy_up = !m->nocopy && !m->subpath;

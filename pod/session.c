@@ -163,7 +163,8 @@ static void on_message(void *arg)
 	char text[ATTACH_MESSAGE + 2];
 	ssize_t n = fd_recv(s->o->socket, text, ATTACH_MESSAGE + 1, NULL);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	/* reset: not all that we said was heard; what was said to us is still to be read */
+	if (n < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNRESET))
 		return;
 	if (n <= 0) {
 		loop_stop(s->loop);

@@ -80,14 +80,15 @@ static void bind_file(struct container_spec *s, const char *source, const char *
 
 /* /etc/hosts, /etc/hostname and /etc/resolv.conf: plain files below RUN, bound into the container. */
 static struct err *give_files(const struct pod_plan *plan, const struct plan_container *c,
-			      const struct pod_host *h, struct in_addr address,
+			      const struct pod_host *h, const struct spec_network *network,
 			      struct container_spec *s)
 {
 	const struct compose_service *v = c->service;
+	auto_strv char **peers = strv_dup(c->peers);
 	struct netns_names names = { .hostname = c->hostname,
 				     .domain = v->domainname,
-				     .address = address,
-				     .peers = c->peers,
+				     .address = network->address,
+				     .peers = NULL,
 				     .extra = v->extra_hosts,
 				     .dns = v->dns,
 				     .search = v->dns_search,
@@ -97,6 +98,10 @@ static struct err *give_files(const struct pod_plan *plan, const struct plan_con
 	auto_free char *hosts = NULL, *resolv = NULL, *hostname = mem_printf("%s\n", c->hostname);
 	auto_fd int dir = -1;
 
+	for (char *const *n = network->names; n && *n; n++)
+		if (!strv_has(peers, *n))
+			strv_add(&peers, mem_strdup(*n));
+	names.peers = peers;
 	TRY(netns_hosts(&names, &hosts));
 	TRY(netns_resolv(&names, &resolv));
 	TRY(fd_mkdirs(AT_FDCWD, dir_path, 0711));
@@ -248,13 +253,13 @@ static void give_process(const struct plan_container *c, struct container_spec *
 }
 
 struct err *spec_make(const struct pod_plan *plan, const struct plan_container *c,
-		      const struct pod_host *h, int netns, struct in_addr address,
+		      const struct pod_host *h, const struct spec_network *network,
 		      struct container_spec **ret)
 {
 	struct container_spec *s = mem_alloc(sizeof(*s));
 	const struct compose_service *v = c->service;
 	/* without a network beside others that have one; alone it is the pod's */
-	bool own_network = c->network == POD_NETWORK_NONE && plan->network == POD_NETWORK_POD;
+	bool own_network = c->network == POD_NETWORK_NONE && plan->network != POD_NETWORK_NONE;
 	struct err *e;
 
 	s->mounts = mem_alloc((BASE_MOUNTS + c->n_mounts + 3) * sizeof(*s->mounts));
@@ -276,7 +281,8 @@ struct err *spec_make(const struct pod_plan *plan, const struct plan_container *
 		.namespaces = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC |
 			      CLONE_NEWCGROUP | (own_network ? CLONE_NEWNET : 0),
 		.loopback = own_network,
-		.join = { c->network == POD_NETWORK_HOST || own_network ? -1 : netns, -1, -1, -1 },
+		.join = { c->network == POD_NETWORK_HOST || own_network ? -1 : network->netns, -1,
+			  -1, -1 },
 		.join_types = { CLONE_NEWNET },
 	};
 	base_mounts(s, c->network == POD_NETWORK_HOST);
@@ -287,7 +293,7 @@ struct err *spec_make(const struct pod_plan *plan, const struct plan_container *
 	for (size_t i = 0; i < c->n_mounts && !e; i++)
 		e = add_mount(h, &c->mounts[i], files, s);
 	if (!e)
-		e = give_files(plan, c, h, address, s);
+		e = give_files(plan, c, h, network, s);
 	if (!e)
 		e = give_overlay(plan, c, h, s);
 	if (!e)

@@ -105,6 +105,9 @@ static json_t *container_json(const struct pod *p, size_t index)
 	json_put_bool(j, "oom", c->oom);
 	json_put_int(j, "pid", c->state == CONTAINER_RUNNING ? c->process.pid : 0);
 	json_put_int(j, "start_time", (int64_t)c->start_time);
+	json_put_str(j, "id", c->id);
+	json_put_str(j, "created", c->created);
+	json_put_str(j, "network_mode", c->plan->service->network_mode);
 	json_put_bool(j, "tty", c->plan->service->tty);
 	json_put_bool(j, "stdin_open", c->plan->service->stdin_open);
 	json_object_set_new(j, "publishers", publishers(p, index));
@@ -123,6 +126,23 @@ static json_t *container_json(const struct pod *p, size_t index)
 	return j;
 }
 
+static const char *pod_status(const struct pod *p)
+{
+	return p->only_created ? "created"
+	       : p->finished   ? "stopped"
+	       : p->up	       ? "running"
+			       : "starting";
+}
+
+static void put_address(const struct pod *p, json_t *j)
+{
+	struct in_addr address = pod_address(p);
+	char text[INET_ADDRSTRLEN];
+
+	if (address.s_addr != INADDR_ANY)
+		json_put_str(j, "address", inet_ntop(AF_INET, &address, text, sizeof(text)));
+}
+
 void state_write(struct pod *p)
 {
 	auto_free char *path = state_path(p->host, p->plan->name, "state.json");
@@ -130,15 +150,20 @@ void state_write(struct pod *p)
 	json_t *services = json_array();
 
 	json_put_str(j, "name", p->plan->name);
-	json_put_str(j, "status", p->finished ? "stopped" : p->up ? "running" : "starting");
+	json_put_str(j, "status", pod_status(p));
 	json_put_str(j, "dir", p->plan->project->dir);
 	json_put_strv(j, "files", p->plan->project->files);
 	json_put_int(j, "supervisor", getpid());
 	json_put_int(j, "pause", p->pause.pid);
 	json_put_str(j, "cgroup", p->cgroup_path);
 	json_put_bool(j, "transient", p->options->transient);
-	if (p->net)
+	if (p->net && !p->plan->join)
 		json_put_str(j, "link", netns_link(p->net));
+	json_put_str(j, "joins", p->plan->join);
+	json_put_strv(j, "names", p->containers[0].plan->peers);
+	json_put_str(j, "kind", p->plan->project->policy.kind);
+	json_put_str(j, "project", p->plan->project->policy.project);
+	put_address(p, j);
 	for (size_t i = 0; i < p->plan->n_containers; i++)
 		json_array_append_new(services, container_json(p, i));
 	json_object_set_new(j, "services", services);
@@ -215,7 +240,11 @@ struct err *pod_state_read(const struct pod_host *h, const char *name, struct po
 	}
 	TRY(e);
 	s->name = mem_strdup(name);
-	s->status = s->alive ? text_of(s->json, "status") : mem_strdup("stopped");
+	s->status = text_of(s->json, "status");
+	if (!s->alive && strcmp(s->status, "created") != 0) {
+		free(s->status);
+		s->status = mem_strdup("stopped");
+	}
 	s->dir = text_of(s->json, "dir");
 	s->supervisor = json_integer_value(json_at(s->json, "supervisor"));
 	s->pause = json_integer_value(json_at(s->json, "pause"));
@@ -223,7 +252,9 @@ struct err *pod_state_read(const struct pod_host *h, const char *name, struct po
 
 	s->services = mem_alloc((json_array_size(services) + 1) * sizeof(*s->services));
 	for (size_t i = 0; i < json_array_size(services); i++) {
-		read_service(json_array_get(services, i), s->alive, &s->services[s->n_services++]);
+		read_service(json_array_get(services, i),
+			     s->alive || strcmp(s->status, "created") == 0,
+			     &s->services[s->n_services++]);
 		if (strcmp(s->services[i].state, "dead") == 0)
 			memcpy(s->status, "dead", 5); /* shorter than "stopped" */
 	}

@@ -31,6 +31,8 @@ static struct err *do_lease(struct pod *p, const struct pod_step *s, bool *ret_d
 {
 	(void)s;
 	*ret_done = true;
+	if (p->plan->join)
+		return join_open(p);
 	return netns_new(p->host->run, p->plan->name, &p->net);
 }
 
@@ -82,12 +84,15 @@ static struct err *do_pause(struct pod *p, const struct pod_step *s, bool *ret_d
 	if (p->net)
 		n += netns_fds(p->net, keep + n, max - n);
 	const struct pause_birth birth = { .group = p->pause_group,
-					   .own_network = p->plan->network != POD_NETWORK_HOST,
+					   .own_network = p->plan->network == POD_NETWORK_POD ||
+							  p->plan->network == POD_NETWORK_NONE,
 					   .net = p->net,
 					   .keep = keep,
 					   .n_keep = n };
 
 	TRY(pause_start(&birth, &p->pause));
+	if (p->plan->join)
+		p->pause.netns = fd_steal(&p->join.netns);
 	p->on_pause = loop_readable(p->loop, p->pause.pidfd, on_pause_event, p);
 	return NULL;
 }
@@ -97,6 +102,8 @@ static struct err *do_network(struct pod *p, const struct pod_step *s, bool *ret
 	(void)s;
 	*ret_done = true;
 	TRY(pause_ready(&p->pause));
+	if (p->plan->join)
+		return p->net ? netns_forward(p->net) : NULL;
 	return p->net ? netns_settle(p->net) : NULL;
 }
 
@@ -234,6 +241,7 @@ void steps_undo(struct pod *p)
 	pause_clear(
 		&p->pause); /* what is left of processes, the network, ports, rules, the lease */
 	netns_free(steal(&p->net));
+	join_close(p);
 	for (size_t i = 0; i < p->plan->n_containers; i++)
 		cgroupfs_free(steal(&p->containers[i].group));
 	cgroupfs_free(steal(&p->pause_group));

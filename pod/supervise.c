@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -65,7 +66,7 @@ struct in_addr pod_address(const struct pod *p)
 {
 	struct in_addr none = { INADDR_ANY };
 
-	return p->net ? netns_address(p->net) : none;
+	return p->plan->join ? p->join.address : p->net ? netns_address(p->net) : none;
 }
 
 int pod_netns(const struct pod *p)
@@ -406,6 +407,16 @@ static struct err *lock_pod(struct pod *p)
 	return err_new(EBUSY, "pod %s is already running", p->plan->name);
 }
 
+static void give_identity(struct container *c)
+{
+	unsigned char bytes[(sizeof(c->id) - 1) / 2] = { 0 };
+
+	(void)!getrandom(bytes, sizeof(bytes), 0);
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		snprintf(c->id + 2 * i, 3, "%02x", bytes[i]);
+	c->created = proc_now_text();
+}
+
 static void clear_containers(struct pod *p)
 {
 	p->containers = mem_alloc(p->plan->n_containers * sizeof(*p->containers));
@@ -417,6 +428,8 @@ static void clear_containers(struct pod *p)
 							.input = { .pipe = -1 },
 							.process = { 0, -1, -1 },
 							.output = { { .fd = -1 }, { .fd = -1 } } };
+	for (size_t i = 0; i < p->plan->n_containers; i++)
+		give_identity(&p->containers[i]);
 }
 
 /*
@@ -520,6 +533,7 @@ struct err *pod_start(const struct pod_plan *plan, const struct pod_host *h,
 			    .lock = -1,
 			    .own_pidns = -1,
 			    .control = -1,
+			    .join = { .pidfd = -1, .netns = -1 },
 			    .pause = { 0, -1, -1, -1, -1, -1 } };
 	struct err *e = open_pod(p);
 
@@ -575,6 +589,33 @@ struct err *pod_finish(struct pod *take_p, struct pod_result *ret)
 	control_advance(p);
 	*ret = (struct pod_result) { .exit_code = exit_code_of(p), .interrupted = p->interrupted };
 	close_pod(p);
+	return e;
+}
+
+/* ---- a pod that only is to be ---- */
+
+struct err *pod_create(const struct pod_plan *plan, const struct pod_host *h)
+{
+	static const struct pod_run_options none = { .stop_timeout = -1 };
+	struct pod p = { .plan = plan,
+			 .host = h,
+			 .options = &none,
+			 .lock = -1,
+			 .join = { .pidfd = -1, .netns = -1 },
+			 .pause = { 0, -1, -1, -1, -1, -1 },
+			 .only_created = true };
+	struct err *e = lock_pod(&p);
+
+	if (!e) {
+		p.cgroup_path = mem_printf("%s/%s", h->cgroup_parent, plan->name);
+		clear_containers(&p);
+		state_write(&p);
+		for (size_t i = 0; i < plan->n_containers; i++)
+			free(p.containers[i].created);
+	}
+	free(p.containers);
+	free(p.cgroup_path);
+	fd_cleanup(&p.lock);
 	return e;
 }
 
