@@ -27,6 +27,7 @@ struct cli {
 	struct pod_config *config;
 	struct pod_host *host;
 	struct compose_project *project;
+	char **kept; /* texts that live as long as this */
 };
 
 struct command {
@@ -53,6 +54,20 @@ struct err *cli_host(struct cli *c) must_check;
 /* The images of the project's services in its order, pulled where the policy says so. */
 struct err *cli_images(struct cli *c, const char *policy, bool quiet,
 		       struct image ***ret) must_check;
+/* The pod and the service that @operand means: one of the project's, or a container of this host. */
+struct err *cli_find(struct cli *c, const char *operand, char **ret_pod,
+		     char **ret_service) must_check;
+/* The first @n operands become services of one pod, which is the one at hand from now on. */
+struct err *cli_aim(struct cli *c, char **operands, size_t n) must_check;
+/* Ends (@running) and removes the containers that were run for services of @project. */
+struct err *cli_remove_oneoffs(struct cli *c, const char *project, bool running,
+			       int64_t timeout) must_check;
+/* Starts a container of its own that has ended. */
+struct err *cli_start_kept(struct cli *c, const char *pod) must_check;
+/* Whether the pod runs; one that is just ending is waited for. */
+bool cli_is_running(const struct pod_host *h, const char *name);
+/* 'up -d' of these services; the project at hand stays what it is. */
+struct err *cli_up_detached(struct cli *c, char **services, bool wait) must_check;
 void cli_images_free(const struct cli *c, struct image **images);
 
 struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_code);
@@ -66,6 +81,10 @@ struct err *cmd_ls(struct cli *c, const void *values, char **operands, int *ret_
 struct err *cmd_images(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_logs(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_attach(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_run(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_rm(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_create(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_convert(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_exec(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_config(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_plan(struct cli *c, const void *values, char **operands, int *ret_code);
@@ -95,7 +114,7 @@ extern const struct opt up_options[], down_options[], stop_options[], kill_optio
 	plan_options[], pull_options[], gc_options[], check_options[], doctor_options[],
 	version_options[], stats_options[], events_options[], wait_options[], port_options[],
 	ports_options[], cp_options[], inspect_options[], resume_options[], info_options[],
-	attach_options[], no_options[];
+	attach_options[], rm_options[], create_options[], no_options[];
 
 /* ---- service managers: notify.c ---- */
 

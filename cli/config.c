@@ -203,3 +203,23 @@ struct err *cmd_config(struct cli *c, const void *values, char **operands, int *
 		e = err_errno("write %s", v->output);
 	return e;
 }
+
+/* ---- convert ---- */
+
+struct err *cmd_convert(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	(void)values;
+	(void)ret_code;
+	if (!operands[0] || strcmp(operands[0], "marathon") != 0)
+		return err_new(EINVAL, "convert: what is converted is missing: marathon FILE");
+	if (!operands[1] || operands[2])
+		return err_new(EINVAL, "convert: one file is needed");
+	strv_add(&c->files, mem_strdup(operands[1]));
+	TRY(cli_project(c, NULL, true));
+	if (!c->project->marathon)
+		return err_new(EINVAL,
+			       "%s: not a Marathon app definition: it has no id, or "
+			       "neither container, cmd nor args",
+			       operands[1]);
+	return compose_print(c->project, COMPOSE_YAML, stdout);
+}

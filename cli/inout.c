@@ -123,6 +123,7 @@ struct err *cmd_logs(struct cli *c, const void *values, char **operands, int *re
 		TRY(parse_time("--until", v->until, &until));
 	screen.since = since;
 	screen.until = until;
+	TRY(cli_aim(c, operands, SIZE_MAX));
 	TRY(cli_name(c, &name));
 	TRY(cli_host(c));
 	TRY(pod_state_read(c->host, name, &state));
@@ -170,6 +171,7 @@ struct err *cmd_exec(struct cli *c, const void *values, char **operands, int *re
 	for (char **e = v->env; e && *e; e++)
 		if (!strchr(*e, '='))
 			return err_new(EINVAL, "exec: -e %s: is not NAME=VALUE", *e);
+	TRY(cli_aim(c, operands, 1));
 	struct pod_exec e = { .service = operands[0],
 			      .argv = operands + 1,
 			      .env = v->env,
@@ -222,6 +224,7 @@ struct err *cmd_attach(struct cli *c, const void *values, char **operands, int *
 		return err_new(EINVAL, "attach: --index %s: a service has one instance", v->index);
 	if (v->proxy && !str_one_of(v->proxy, (const char *const[]) { "true", "false", NULL }))
 		return err_new(EINVAL, "attach: --sig-proxy %s is not true or false", v->proxy);
+	TRY(cli_aim(c, operands, 1));
 	TRY(cli_name(c, &name));
 	TRY(cli_host(c));
 	TRY(pod_state_read(c->host, name, &state));
@@ -286,7 +289,11 @@ struct err *cmd_cp(struct cli *c, const void *values, char **operands, int *ret_
 		return err_new(ENOENT, "cp: --index: there is one instance of a service");
 	const char *path = from ? from : to;
 	const char *whole = from ? operands[0] : operands[1];
-	auto_free char *service = mem_strndup(whole, (size_t)(path - whole) - 1);
+	auto_free char *given = mem_strndup(whole, (size_t)(path - whole) - 1);
+	char *one[] = { given, NULL };
+
+	TRY(cli_aim(c, one, 1));
+	const char *service = one[0];
 	auto_free char *absolute = mem_printf("%s%s", *path == '/' ? "" : "/", path);
 	struct pod_copy copy = { .service = service,
 				 .path = absolute,

@@ -45,6 +45,7 @@ struct err *cmd_down(struct cli *c, const void *values, char **operands, int *re
 	TRY(cli_name(c, &name));
 	TRY(cli_host(c));
 	pod_record_remove(c->host, name);
+	TRY(cli_remove_oneoffs(c, name, true, v->timeout));
 	struct err *e = pod_down(c->host, name, v->timeout);
 
 	if (err_code(e) == ENOENT) { /* nothing to do is no failure, as with docker compose */
@@ -68,19 +69,50 @@ const struct opt stop_options[] = {
 	{ 0 },
 };
 
-static struct err *ask(struct cli *c, const char *what, char **services, const char *argument)
+static struct err *ask_pod(struct cli *c, const char *pod, const char *what, char **services,
+			   const char *argument)
 {
-	const char *name = NULL;
+	auto_pod_state struct pod_state *s = NULL;
+	auto_err struct err *none = pod_state_read(c->host, pod, &s);
+	bool stop = strcmp(what, "stop") == 0, single = !none && s->n_services == 1;
+	/* with its only service the pod ends: that is waited for, too */
+	struct err *e = pod_ask(c->host, pod, what, stop && single ? NULL : services, argument);
 
-	TRY(cli_name(c, &name));
-	TRY(cli_host(c));
-	struct err *e = pod_ask(c->host, name, what, services, argument);
-
-	if (err_code(e) != ENOENT || strcmp(what, "stop") != 0 || *services)
+	if (err_code(e) != ENOENT || !stop)
+		return e;
+	if (*services && (none || !pod_state_find(s, *services)))
 		return e;
 	log_warn("%s", err_text(e)); /* what does not run is stopped already */
 	err_free(e);
 	return NULL;
+}
+
+/* Those of the project are asked for together, so that their order is kept; others one by one. */
+static struct err *ask(struct cli *c, const char *what, char **operands, const char *argument)
+{
+	auto_strv char **own = NULL;
+	const char *name = NULL;
+	struct err *errors = NULL;
+
+	TRY(cli_host(c));
+	for (char **o = operands; *o; o++) {
+		auto_free char *pod = NULL, *service = NULL;
+
+		TRY(cli_find(c, *o, &pod, &service));
+		auto_err struct err *none = cli_name(c, &name);
+		char *one[] = { service, NULL };
+
+		if (!none && strcmp(name, pod) == 0)
+			strv_add(&own, steal(&service));
+		else
+			errors = err_join(errors, ask_pod(c, pod, what, one, argument));
+	}
+	if (*operands && !own)
+		return errors;
+	char *all[] = { NULL };
+
+	TRY(cli_name(c, &name));
+	return err_join(errors, ask_pod(c, name, what, own ? own : all, argument));
 }
 
 static char *milliseconds(const struct stop_values *v)
@@ -104,11 +136,44 @@ struct err *cmd_restart(struct cli *c, const void *values, char **operands, int 
 	return ask(c, "restart", operands, timeout);
 }
 
+/* What runs is asked to; a pod that has ended, or was only created, is started as it was. */
+static struct err *start_pod(struct cli *c, const char *pod, char **services)
+{
+	auto_pod_state struct pod_state *s = NULL;
+
+	TRY(pod_state_read(c->host, pod, &s));
+	if (cli_is_running(c->host, pod))
+		return pod_ask(c->host, pod, "start", services, NULL);
+	if (json_at(s->json, "kind"))
+		return cli_start_kept(c, pod);
+	return cli_up_detached(c, services, false);
+}
+
 struct err *cmd_start(struct cli *c, const void *values, char **operands, int *ret_code)
 {
+	auto_strv char **own = NULL;
+	const char *name = NULL;
+	char *all[] = { NULL };
+
 	(void)values;
 	(void)ret_code;
-	return ask(c, "start", operands, NULL);
+	TRY(cli_host(c));
+	for (char **o = operands; *o; o++) {
+		auto_free char *pod = NULL, *service = NULL;
+
+		TRY(cli_find(c, *o, &pod, &service));
+		auto_err struct err *none = cli_name(c, &name);
+		char *one[] = { service, NULL };
+
+		if (!none && strcmp(name, pod) == 0)
+			strv_add(&own, steal(&service));
+		else
+			TRY(start_pod(c, pod, one));
+	}
+	if (*operands && !own)
+		return NULL;
+	TRY(cli_name(c, &name));
+	return start_pod(c, name, own ? own : all);
 }
 
 struct kill_values {

@@ -146,31 +146,87 @@ static struct err *read_pod(struct cli *c, char **operands, struct pod_state **r
 	return NULL;
 }
 
+struct ps_list {
+	const struct ps_values *v;
+	char *const *operands, *const *states;
+	struct listing *listing;
+};
+
+static struct err *list_pod(const struct ps_list *l, const struct pod_state *s)
+{
+	const struct ps_values *v = l->v;
+
+	for (size_t i = 0; i < s->n_services; i++) {
+		const struct pod_service_state *one = &s->services[i];
+
+		if (l->states ? !strv_has(l->states, one->state) : !v->all && !is_running(one))
+			continue;
+		if (*l->operands && !strv_has(l->operands, one->service))
+			continue;
+		if (v->quiet || v->services)
+			puts(v->quiet ? one->container : one->service);
+		else
+			TRY(add_service(l->listing, s, one, v->no_trunc));
+	}
+	return NULL;
+}
+
+/* The one-offs of @project; NULL: all of them, and the containers that are of no project. */
+static struct err *list_others(const struct cli *c, const struct ps_list *l, const char *project)
+{
+	struct pod_state **pods = NULL;
+	struct err *e = NULL;
+	size_t n = 0;
+
+	TRY(pod_state_list(c->host, &pods, &n));
+	for (size_t i = 0; i < n; i++) {
+		const json_t *j = pods[i]->json;
+		bool wanted = project ? str_eq(json_string_value(json_at(j, "project")), project)
+				      : json_at(j, "kind") != NULL;
+
+		if (wanted && !e)
+			e = list_pod(l, pods[i]);
+		pod_state_free(pods[i]);
+	}
+	free(pods);
+	return e;
+}
+
+static struct err *list_project(struct cli *c, const struct ps_list *l, char **operands)
+{
+	auto_pod_state struct pod_state *s = NULL;
+	const char *name = NULL;
+
+	TRY(read_pod(c, operands, &s));
+	TRY(list_pod(l, s));
+	TRY(cli_name(c, &name));
+	return l->v->all ? list_others(c, l, name) : NULL;
+}
+
 struct err *cmd_ps(struct cli *c, const void *values, char **operands, int *ret_code)
 {
 	static const char *const headings[] = { "NAME",	   "IMAGE",  "COMMAND", "SERVICE",
 						"CREATED", "STATUS", "PORTS",	NULL };
 	const struct ps_values *v = values;
-	auto_pod_state struct pod_state *s = NULL;
 	auto_listing struct listing *l = NULL;
+	const char *name = NULL;
 	auto_strv char **states = NULL;
 
 	(void)ret_code;
 	TRY(listing_new(v->format, headings, LISTING_LINES, &l));
 	TRY(wanted_states(v, &states));
-	TRY(read_pod(c, operands, &s));
-	for (size_t i = 0; i < s->n_services; i++) {
-		const struct pod_service_state *one = &s->services[i];
+	struct err *none = cli_name(c, &name);
 
-		if (states ? !strv_has(states, one->state) : !v->all && !is_running(one))
-			continue;
-		if (*operands && !strv_has(operands, one->service))
-			continue;
-		if (v->quiet || v->services)
-			puts(v->quiet ? one->container : one->service);
-		else
-			TRY(add_service(l, s, one, v->no_trunc));
-	}
+	/* without a project at hand: the containers that have none */
+	if (err_code(none) == ENOENT && !c->files && !*operands)
+		err_free(steal(&none));
+	TRY(none);
+	TRY(cli_host(c));
+	const struct ps_list list = {
+		.v = v, .operands = operands, .states = states, .listing = l
+	};
+
+	TRY(name ? list_project(c, &list, operands) : list_others(c, &list, NULL));
 	return v->quiet || v->services ? NULL : listing_print(l, stdout);
 }
 

@@ -181,6 +181,7 @@ static void cli_clear(struct cli *c)
 	pod_host_free(c->host);
 	pod_config_free(c->config);
 	strv_free(c->set);
+	strv_free(c->kept);
 	strv_free(c->files);
 	strv_free(c->profiles);
 	strv_free(c->env_files);

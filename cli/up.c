@@ -24,13 +24,14 @@ struct up_values {
 	bool detach, wait, quiet_pull, no_prefix, no_colour, timestamps, no_deps, build;
 	bool abort_on_exit, abort_on_failure, force, keep, renew_volumes, nothing;
 	const char *pull, *exit_from, *trace;
-	char **attach, **no_attach, **scale;
+	char **files, **attach, **no_attach, **scale;
 	int64_t timeout, wait_timeout;
 };
 
 #define V(f) offsetof(struct up_values, f)
 /* clang-format off */
 const struct opt up_options[] = {
+	{ 'f', "file", OPT_TEXTS, "FILE", V(files), "as the global option" },
 	{ 'd', "detach", OPT_FLAG, NULL, V(detach), "leave the pod running in the background" },
 	{ 0, "wait", OPT_FLAG, NULL, V(wait), "return when every service is running and healthy; implies -d" },
 	{ 0, "wait-timeout", OPT_SECONDS, "SECONDS", V(wait_timeout), "with --wait: give up after that time" },
@@ -340,7 +341,7 @@ static struct err *up_detached(const struct cli *c, const struct pod_plan *plan,
 }
 
 /* Whether the pod runs. One whose services have all ended, or whose supervisor has, is waited for: it goes. */
-static bool is_running(const struct pod_host *h, const char *name)
+bool cli_is_running(const struct pod_host *h, const char *name)
 {
 	for (int tries = 0; tries < DOWN_WAIT / DOWN_POLL; tries++) {
 		auto_pod_state struct pod_state *s = NULL;
@@ -455,6 +456,8 @@ struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_
 	bool go_on = true;
 
 	TRY(check_values(v));
+	for (char **f = v->files; f && *f; f++)
+		strv_add(&c->files, mem_strdup(*f));
 	if (v->trace)
 		TRY(err_wrap(trace_open(v->trace), "--trace"));
 	uint64_t since = trace_begin();
@@ -463,7 +466,7 @@ struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_
 	TRY(cli_project(c, operands, true));
 	since = trace_next(since, "load the project");
 	TRY(cli_host(c));
-	if (is_running(c->host, c->project->name)) {
+	if (cli_is_running(c->host, c->project->name)) {
 		TRY(pod_state_read(c->host, c->project->name, &running));
 		TRY(widen_project(c, running, operands));
 	}
@@ -484,4 +487,18 @@ struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_
 	pod_plan_free(steal(&plan));
 	cli_images_free(c, images);
 	return e;
+}
+
+struct err *cli_up_detached(struct cli *c, char **services, bool wait)
+{
+	const struct up_values v = {
+		.detach = true, .wait = wait, .timeout = -1, .wait_timeout = -1
+	};
+	struct compose_project *before = steal(&c->project);
+	int code = 0;
+	struct err *e = cmd_up(c, &v, services, &code);
+
+	compose_free(c->project);
+	c->project = before;
+	return e || !code ? e : err_new(EINTR, "interrupted");
 }

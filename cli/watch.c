@@ -21,6 +21,7 @@ static struct err *read_state(struct cli *c, char **operands, struct pod_state *
 {
 	const char *name = NULL;
 
+	TRY(cli_aim(c, operands, SIZE_MAX));
 	TRY(cli_name(c, &name));
 	TRY(cli_host(c));
 	TRY(pod_state_read(c->host, name, ret));
@@ -412,7 +413,9 @@ static json_t *inspect_json(const struct pod_state *pod, const struct pod_servic
 	json_object_set(config, "User", json_at(process, "user"));
 	json_object_set(config, "WorkingDir", json_at(process, "cwd"));
 	json_object_set_new(config, "Labels", label_map);
-	json_put_str(j, "Id", s->container);
+	const char *id = json_string_value(json_at(s->json, "id"));
+
+	json_put_str(j, "Id", id ? id : s->container);
 	json_put_str(j, "Name", s->container);
 	json_put_str(j, "Project", pod->name);
 	json_put_str(j, "Service", s->service);

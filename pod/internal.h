@@ -296,7 +296,7 @@ struct container {
 	int64_t restarts, backoff; /* milliseconds */
 	uint64_t started_ms;
 	uint64_t traced; /* when its present phase began, for the trace */
-	char id[65]; /* 64 hex digits by chance */
+	char id[65];	 /* 64 hex digits by chance */
 	char *created, *started, *finished;
 	uint64_t start_time;  /* of the process, proc(5) */
 	int64_t stop_timeout; /* milliseconds between the signal and SIGKILL */

@@ -35,3 +35,20 @@ in_example() {
 	EXPECT=other run slipway up
 	assert_failure 42
 }
+
+@test "a Marathon app, unmodified but for where its image is" {
+	sed "s|\"image\": \"nginx\"|\"image\": \"$registry/nginx\"|" "$top/examples/marathon/nginx.json" >nginx.json
+	export COMPOSE_PROJECT_NAME=$project
+	slipway up -f nginx.json -d --wait
+	local address
+	address=$(slipway -f nginx.json port nginx 80)
+	[[ $(curl -sS --fail --noproxy '*' "http://$address/") == *nginx* ]]
+	run slipway -f nginx.json ps
+	assert_line '(healthy)'
+	slipway convert marathon nginx.json >compose.yml
+	run slipway config --services
+	assert_output nginx
+	run slipway convert marathon compose.yml
+	assert_failure 1
+	slipway down -v
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/containers.c - removing containers of their own, one-offs and pods that have ended; and create. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/cli.h"
+
+static const char *text_at(const json_t *j, const char *key)
+{
+	const char *s = json_string_value(json_at(j, key));
+
+	return s ? s : "";
+}
+
+/* ---- rm ---- */
+
+struct rm_values {
+	bool force, stop, volumes;
+};
+#define V(f) offsetof(struct rm_values, f)
+const struct opt rm_options[] = {
+	{ 'f', "force", OPT_FLAG, NULL, V(force), "kill what runs, and do not ask" },
+	{ 's', "stop", OPT_FLAG, NULL, V(stop), "stop what runs before" },
+	{ 'v', "volumes", OPT_FLAG, NULL, V(volumes), "and anonymous volumes" },
+	{ 0 },
+};
+#undef V
+
+static struct err *remove_pod(const struct cli *c, const char *pod, const struct rm_values *v)
+{
+	pod_record_remove(c->host, pod);
+	TRY(pod_down(c->host, pod, v->force ? 0 : -1));
+	return v->volumes ? pod_remove_volumes(c->host, pod, true, NULL) : NULL;
+}
+
+static struct err *remove_one(struct cli *c, const char *operand, const struct rm_values *v)
+{
+	auto_free char *pod = NULL, *service = NULL;
+	auto_pod_state struct pod_state *s = NULL;
+
+	TRY(cli_find(c, operand, &pod, &service));
+	TRY(pod_state_read(c->host, pod, &s));
+	if (!json_at(s->json, "kind") && s->n_services > 1)
+		return err_new(ENOTSUP,
+			       "%s is one of the services of pod %s, which are removed together: "
+			       "'slipway rm' of the pod when it has stopped, or 'slipway down'",
+			       operand, pod);
+	if (s->alive && !v->force && !v->stop)
+		return err_new(EBUSY, "%s is running; stop it before, or use -f", operand);
+	TRY(remove_pod(c, pod, v));
+	puts(operand);
+	return NULL;
+}
+
+/* The pods that are one-offs of @project, or in its network. */
+struct err *cli_remove_oneoffs(struct cli *c, const char *project, bool running, int64_t timeout)
+{
+	struct pod_state **pods = NULL;
+	struct err *errors = NULL;
+	size_t n = 0;
+
+	TRY(pod_state_list(c->host, &pods, &n));
+	for (size_t i = 0; i < n; i++) {
+		const struct pod_state *s = pods[i];
+
+		if ((strcmp(text_at(s->json, "project"), project) == 0 ||
+		     (s->alive && strcmp(text_at(s->json, "joins"), project) == 0)) &&
+		    (running || !s->alive)) {
+			struct err *e = pod_down(c->host, s->name, timeout);
+
+			if (err_code(e) == ENOENT) /* it was just going */
+				err_free(steal(&e));
+			errors = err_join(errors, e);
+			errors = err_join(errors, pod_remove_volumes(c->host, s->name, true, NULL));
+			cli_say(c, " Pod %s  Removed", s->name);
+		}
+		pod_state_free(pods[i]);
+	}
+	free(pods);
+	return errors;
+}
+
+static bool is_sure(const char *what)
+{
+	char answer[8] = "";
+
+	if (!isatty(STDIN_FILENO))
+		return true;
+	fprintf(stderr, "? Going to remove %s. Continue? [yN] ", what);
+	return fgets(answer, sizeof(answer), stdin) && (*answer == 'y' || *answer == 'Y');
+}
+
+static struct err *remove_project(struct cli *c, const struct rm_values *v)
+{
+	auto_pod_state struct pod_state *s = NULL;
+	const char *name = NULL;
+
+	TRY(cli_name(c, &name));
+	TRY(cli_host(c));
+	auto_err struct err *none = pod_state_read(c->host, name, &s);
+
+	if (none && err_code(none) != ENOENT)
+		return steal(&none);
+	if (!v->force && !is_sure(name))
+		return NULL;
+	TRY(cli_remove_oneoffs(c, name, false, 0));
+	if (none || (s->alive && !v->stop)) {
+		log_warn("%s", none ? "no stopped containers" : "the pod runs: it is not removed");
+		return NULL;
+	}
+	TRY(remove_pod(c, name, v));
+	cli_say(c, " Pod %s  Removed", name);
+	return NULL;
+}
+
+struct err *cmd_rm(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	const struct rm_values *v = values;
+	struct err *errors = NULL;
+
+	(void)ret_code;
+	if (!*operands)
+		return remove_project(c, v);
+	for (char **o = operands; *o; o++)
+		errors = err_join(errors, remove_one(c, *o, v));
+	return errors;
+}
+
+/* ---- create ---- */
+
+struct create_values {
+	bool quiet, build, force, keep, nothing;
+	const char *pull;
+};
+#define V(f) offsetof(struct create_values, f)
+const struct opt create_options[] = {
+	{ 0, "pull", OPT_TEXT, "POLICY", V(pull), "always, missing or never" },
+	{ 0, "quiet-pull", OPT_FLAG, NULL, V(quiet), "no progress of pulls" },
+	{ 0, "force-recreate", OPT_FLAG, NULL, V(force), "end a pod that runs" },
+	{ 0, "no-recreate", OPT_FLAG, NULL, V(keep), "leave a pod that is there as it is" },
+	{ 0, "remove-orphans", OPT_FLAG, NULL, V(nothing), "a pod has none" },
+	{ 0, "build", OPT_FLAG, NULL, V(build), "refused: slipway does not build" },
+	{ 0, "no-build", OPT_FLAG, NULL, V(nothing), "slipway never builds" },
+	{ 0 },
+};
+#undef V
+
+static struct err *make_way(struct cli *c, const struct create_values *v, bool *ret_go_on)
+{
+	auto_pod_state struct pod_state *s = NULL;
+	auto_err struct err *none = pod_state_read(c->host, c->project->name, &s);
+
+	*ret_go_on = true;
+	if (none)
+		return err_code(none) == ENOENT ? NULL : steal(&none);
+	*ret_go_on = !v->keep && (v->force || !s->alive);
+	if (!*ret_go_on)
+		log_info("pod %s is there already", s->name);
+	return *ret_go_on ? pod_down(c->host, s->name, -1) : NULL;
+}
+
+struct err *cmd_create(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	const struct create_values *v = values;
+	auto_pod_plan struct pod_plan *plan = NULL;
+	auto_strv char **warnings = NULL;
+	struct image **images = NULL;
+	bool go_on = false;
+
+	(void)ret_code;
+	if (v->build)
+		return err_new(EINVAL, "--build: slipway does not build images; push what another "
+				       "tool has built, and name it with image");
+	TRY(cli_project(c, operands, true));
+	TRY(cli_images(c, v->pull, v->quiet, &images));
+	struct err *e = pod_plan(c->project, images, c->host, &plan, &warnings);
+
+	for (char **w = warnings; w && *w; w++)
+		log_warn("%s", *w);
+	if (!e)
+		e = make_way(c, v, &go_on);
+	if (!e && go_on)
+		e = pod_create(plan, c->host);
+	if (!e && go_on)
+		cli_say(c, " Pod %s  Created", c->project->name);
+	pod_plan_free(steal(&plan));
+	cli_images_free(c, images);
+	return e;
+}
