@@ -39,7 +39,10 @@ slipway-fetch_pkgs := libcurl libarchive libcrypto libisal libzstd jansson libse
 slipway-executor_dir := mesos
 slipway-executor_archives := $(slipway_archives)
 slipway-executor_pkgs := libmnl libcurl
-programs           := $(foreach p,slipway slipway-oci slipway-fetch slipway-executor,$(if $(wildcard $($(p)_dir)/*.c),$(p)))
+slipway-docker_dir := mesos/docker
+slipway-docker_archives := $(slipway_archives)
+slipway-docker_pkgs := libmnl
+programs           := $(foreach p,slipway slipway-oci slipway-fetch slipway-executor slipway-docker,$(if $(wildcard $($(p)_dir)/*.c),$(p)))
 all_pkgs           := $(sort $(foreach p,$(programs),$($(p)_archives) $($(p)_pkgs)))
 
 warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
@@ -148,7 +151,7 @@ $(out)/tests/fuzz/%: $(out)/tests/fuzz/%.o $(fetch_objects) $(oci_objects) $(mes
 # ------------------------------------------------------------------ the tree
 layers: ## the floor plan: who may include whom
 	$(call say,CHECK,layers)scripts/check-layers
-source_dirs := $(folders) cli mesos runtime/oci runtime/trampoline image/fetch pod/pause tests tests/unit tests/fuzz bench
+source_dirs := $(folders) cli mesos mesos/docker runtime/oci runtime/trampoline image/fetch pod/pause tests tests/unit tests/fuzz bench
 sources := $(wildcard $(addsuffix /*.[ch],$(source_dirs)))
 fmt: ## format every file in place
 	clang-format -i $(sources)
@@ -172,7 +175,7 @@ man: $(out)/slipway ## man pages, into build/.../man; needs scdoc
 fill = 's|@bindir@|$(bindir)|; s|@docdir@|$(docdir)|; s|@unitdir@|$(systemddir)/system|'
 install: all $(if $(SCDOC),man) ## into $(DESTDIR)$(prefix)
 	$(INSTALL) -d $(DESTDIR)$(bindir) $(DESTDIR)$(libexecdir)
-	$(INSTALL) -m 755 $(out)/slipway $(out)/slipway-oci $(out)/slipway-executor $(DESTDIR)$(bindir)
+	$(INSTALL) -m 755 $(out)/slipway $(out)/slipway-oci $(out)/slipway-executor $(out)/slipway-docker $(DESTDIR)$(bindir)
 	$(INSTALL) -m 755 $(out)/slipway-fetch $(DESTDIR)$(libexecdir)
 	$(if $(SCDOC),$(INSTALL) -d $(DESTDIR)$(mandir)/man1 $(DESTDIR)$(mandir)/man5)
 	$(if $(SCDOC),$(INSTALL) -m 644 $(out)/man/*.1 $(DESTDIR)$(mandir)/man1)
