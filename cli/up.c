@@ -403,14 +403,36 @@ static struct err *widen_project(struct cli *c, const struct pod_state *running,
 	return cli_project(c, names, false);
 }
 
+/* Replaces the services that have changed; *ret_done: that was all. */
+static struct err *apply(const struct cli *c, const struct up_values *v, bool *ret_done)
+{
+	struct err *e = pod_apply(c->host, c->project);
+
+	if (err_code(e) == ENOTSUP) { /* the pod itself is another */
+		err_free(e);
+		return NULL;
+	}
+	TRY(e);
+	fprintf(stderr, " Pod %s  Updated\n", c->project->name);
+	pod_record_remove(c->host, c->project->name);
+	TRY(pod_record(c->host, c->project));
+	*ret_done = true;
+	return v->wait ? pod_ask(c->host, c->project->name, "healthy", NULL, NULL) : NULL;
+}
+
 /* *ret_go_on: the pod is to be started; else it stays as it is. */
 static struct err *replace_running(const struct cli *c, const struct pod_plan *plan,
 				   const struct pod_state *running, const struct up_values *v,
 				   bool *ret_go_on)
 {
 	bool changed = pod_changed(plan, running);
+	bool done = false;
 
-	*ret_go_on = v->force || (changed && !v->keep);
+	if (changed && !v->keep && !v->force && !v->renew_volumes && detached(v))
+		TRY(apply(c, v, &done));
+	*ret_go_on = !done && (v->force || (changed && !v->keep));
+	if (done)
+		return NULL;
 	if (*ret_go_on) {
 		log_info("pod %s %s: it is started anew", c->project->name,
 			 changed ? "has changed" : "runs");

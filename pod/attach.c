@@ -172,7 +172,7 @@ static void tell_end(struct attachment *a)
 void attach_advance(struct pod *p)
 {
 	for (size_t i = 0; i < p->plan->n_containers; i++) {
-		struct container *c = &p->containers[i];
+		struct container *c = p->containers[i];
 		struct attachment *next;
 
 		for (struct attachment *a = c->attachments; a; a = next) {
@@ -188,7 +188,7 @@ void attach_advance(struct pod *p)
 void attach_up(struct pod *p)
 {
 	for (size_t i = 0; i < p->plan->n_containers; i++)
-		for (struct attachment *a = p->containers[i].attachments; a; a = a->next)
+		for (struct attachment *a = p->containers[i]->attachments; a; a = a->next)
 			if (a->owner)
 				put(a, 'u', NULL, 0);
 }
@@ -196,7 +196,7 @@ void attach_up(struct pod *p)
 bool attach_pending(const struct pod *p)
 {
 	for (size_t i = 0; i < p->plan->n_containers; i++)
-		for (struct attachment *a = p->containers[i].attachments; a; a = a->next)
+		for (struct attachment *a = p->containers[i]->attachments; a; a = a->next)
 			if (a->owner && a->first)
 				return true;
 	return false;

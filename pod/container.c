@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -26,6 +27,41 @@ static void on_exit_event(void *arg);
 bool container_is_dead(const struct container *c)
 {
 	return c->state == CONTAINER_EXITED || c->state == CONTAINER_PLANNED;
+}
+
+/* Made up, as docker's are: whoever looks for a container by its id finds this one. */
+static void give_identity(struct container *c)
+{
+	unsigned char bytes[(sizeof(c->id) - 1) / 2] = { 0 };
+
+	(void)!getrandom(bytes, sizeof(bytes), 0);
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		snprintf(c->id + 2 * i, 3, "%02x", bytes[i]);
+	c->created = proc_now_text();
+}
+
+struct container *container_new(struct pod *p, const struct plan_container *plan)
+{
+	struct container *c = mem_alloc(sizeof(*c));
+
+	*c = (struct container) { .pod = p,
+				  .plan = plan,
+				  .hook_process = { 0, -1, -1 },
+				  .hook_output = { .fd = -1 },
+				  .input = { .pipe = -1 },
+				  .process = { 0, -1, -1 },
+				  .output = { { .fd = -1 }, { .fd = -1 } } };
+	give_identity(c);
+	return c;
+}
+
+void container_free(struct container *c)
+{
+	if (!c)
+		return;
+	container_release(c);
+	cgroupfs_free(c->group);
+	free(c);
 }
 
 /* ---- output ---- */
@@ -164,7 +200,10 @@ static void on_news_event(void *arg)
 	c->on_news = NULL;
 	if (e) {
 		e = err_wrap(e, "service %s", c->plan->service->name);
-		if (c->restarts == 0) { /* what never ran is a mistake in the file, not bad luck */
+		if (c->late && c->pod->applying) {
+			p->apply_error = err_join(p->apply_error, e);
+		} else if (c->restarts == 0 &&
+			   !c->late) { /* what never ran is a mistake in the file, not bad luck */
 			pod_fail(p, e);
 		} else {
 			log_warn("%s", err_text(e));

@@ -29,7 +29,7 @@ struct client {
 	int socket;
 	struct watch *watch;
 	char **services; /* that must be dead for the answer; NULL: the whole pod */
-	bool waiting, restart, listening, attached, healthy;
+	bool waiting, restart, listening, attached, healthy, applied;
 };
 
 /* A path may be longer than sun_path: the directory goes by descriptor. */
@@ -80,7 +80,7 @@ static struct err *kill_services(struct pod *p, const struct client *c, const ch
 	if (signal_name)
 		TRY(proc_signal_parse(signal_name, &signal));
 	for (size_t i = 0; i < p->plan->n_containers; i++) {
-		struct container *k = &p->containers[i];
+		struct container *k = p->containers[i];
 
 		if (!chosen(c, k))
 			continue;
@@ -100,14 +100,14 @@ static struct err *stop_services(struct pod *p, struct client *c, const char *ti
 	c->waiting = true;
 	if (!c->services && !c->restart) {
 		for (size_t i = 0; i < p->plan->n_containers && ms >= 0; i++)
-			container_stop(&p->containers[i], ms);
+			container_stop(p->containers[i], ms);
 		pod_stop(p);
 		return NULL;
 	}
 	for (size_t i = 0; i < p->plan->n_containers; i++)
-		if (chosen(c, &p->containers[i])) {
-			p->containers[i].stop_asked = true;
-			container_stop(&p->containers[i], ms);
+		if (chosen(c, p->containers[i])) {
+			p->containers[i]->stop_asked = true;
+			container_stop(p->containers[i], ms);
 		}
 	return NULL;
 }
@@ -115,7 +115,7 @@ static struct err *stop_services(struct pod *p, struct client *c, const char *ti
 static struct err *start_services(struct pod *p, const struct client *c)
 {
 	for (size_t i = 0; i < p->plan->n_containers; i++) {
-		struct container *k = &p->containers[i];
+		struct container *k = p->containers[i];
 
 		if (!chosen(c, k) || k->state != CONTAINER_EXITED)
 			continue;
@@ -130,7 +130,7 @@ static struct err *start_services(struct pod *p, const struct client *c)
 static struct err *pause_services(struct pod *p, const struct client *c, bool paused)
 {
 	for (size_t i = 0; i < p->plan->n_containers; i++) {
-		struct container *k = &p->containers[i];
+		struct container *k = p->containers[i];
 
 		/* of all services those that run; of one by name it must be true */
 		if (chosen(c, k) && (c->services || k->state == CONTAINER_RUNNING))
@@ -233,6 +233,10 @@ static struct err *obey(struct client *c, const char *text, size_t len)
 	}
 	if (strcmp(what, "pause") == 0 || strcmp(what, "unpause") == 0)
 		return pause_services(p, c, *what == 'p');
+	if (strcmp(what, "apply") == 0) {
+		c->waiting = c->applied = true;
+		return apply_begin(p, argument ? argument : p->plan->project->dir);
+	}
 	if (strcmp(what, "attach") == 0)
 		return attach_client(p, c);
 	if (strcmp(what, "healthy") == 0) {
@@ -317,7 +321,7 @@ void control_close(struct pod *p)
 static bool all_dead(const struct pod *p, const struct client *c)
 {
 	for (size_t i = 0; i < p->plan->n_containers; i++)
-		if (chosen(c, &p->containers[i]) && !container_is_dead(&p->containers[i]))
+		if (chosen(c, p->containers[i]) && !container_is_dead(p->containers[i]))
 			return false;
 	return true;
 }
@@ -326,7 +330,7 @@ static bool all_dead(const struct pod *p, const struct client *c)
 static bool all_settled(const struct pod *p, const struct client *c)
 {
 	for (size_t i = 0; i < p->plan->n_containers; i++) {
-		const struct container *k = &p->containers[i];
+		const struct container *k = p->containers[i];
 		bool known = container_is_dead(k) || !k->plan->health.test ||
 			     k->health == HEALTH_HEALTHY || k->health == HEALTH_UNHEALTHY;
 
@@ -344,12 +348,15 @@ void control_advance(struct pod *p)
 		bool whole = !c->services && !c->restart;
 
 		next = c->next;
-		if (!c->waiting || (c->healthy ? !all_settled(p, c)
-				    : whole    ? !p->finished
-					       : !all_dead(p, c)))
+		if (!c->waiting || (c->applied	 ? p->applying
+				    : c->healthy ? !all_settled(p, c)
+				    : whole	 ? !p->finished
+						 : !all_dead(p, c)))
 			continue;
 		c->waiting = false;
-		answer(c, c->restart ? start_services(p, c) : NULL);
+		answer(c, c->restart   ? start_services(p, c)
+			  : c->applied ? steal(&p->apply_error)
+				       : NULL);
 	}
 }
 

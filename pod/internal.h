@@ -232,6 +232,9 @@ struct runtime_spec *spec_runtime(struct container_spec *s);
 /* Before the container is made again: overlayfs refuses an upper directory whose volatile mount has
  * ended, because a crash may have lost data; in the same boot it is all there. */
 struct err *spec_renew(struct container_spec *s) must_check;
+/* Names in its hosts file, of a container that runs. */
+struct err *spec_refresh(const struct pod_plan *plan, const struct plan_container *c,
+			 const struct pod_host *h, struct in_addr address) must_check;
 void spec_free(struct container_spec *s);
 /* The identity of processes that join the container later: exec and health probes. */
 struct err *spec_filter(const char *seccomp, uint64_t caps, const struct pod_host *h,
@@ -287,6 +290,7 @@ struct container {
 	bool held;	     /* it waits until its output has been read */
 	struct winsize size; /* of its terminal */
 	bool go_sent;
+	bool late;	 /* not of the pod's first: its failure is not the pod's */
 	bool stop_asked; /* by a person: it does not come back */
 	bool stopping;	 /* the signal was sent */
 	bool paused;	 /* frozen */
@@ -338,7 +342,7 @@ struct pod {
 	struct pause pause;
 	int own_pidns;
 	int lock;
-	struct container *containers;
+	struct container **containers; /* one for each of the plan's */
 	enum step_state *steps;
 	struct watch *on_pause, *on_int, *on_term, *on_control, *on_hup, *on_over, *on_end_limit;
 	int control;
@@ -348,6 +352,13 @@ struct pod {
 	bool up;	     /* on_up was called */
 	const struct container *aborted_by;
 	struct watch *on_wait_limit;
+	/* apply.c */
+	struct generation *generations; /* the newest first; none: the plan is pod_start()'s */
+	struct container **retired;	/* on their way out */
+	size_t n_retired;
+	struct watch *on_retired;
+	struct err *apply_error;
+	bool applying;
 	bool told_stopping;
 	bool stopping, killing, interrupted, finished;
 	bool over;			  /* on_end was, or is about to be, called */
@@ -377,6 +388,15 @@ struct container *pod_find(const struct pod *p, const char *service); /* or NULL
 struct err *command_start(struct container *k, const struct pod_command_options *o,
 			  struct pod_command **ret) must_check;
 
+/* apply.c: the pod becomes what RUN/pods/NAME/next.yml says */
+struct err *apply_begin(struct pod *p, const char *dir) must_check;
+/* What @container's step could not do: told to who has asked, and the end of that container alone. */
+void apply_failed(struct pod *p, size_t container, struct err *take_e);
+void apply_advance(struct pod *p, bool all); /* @all: every step is done */
+void apply_kill(struct pod *p);		     /* and waits for those on their way out */
+void apply_end(struct pod *p);
+void apply_forget(struct pod *p); /* the plans: nobody uses them any more */
+
 /* steps.c */
 struct err *step_do(struct pod *p, const struct pod_step *s, bool *ret_done) must_check;
 void steps_undo(struct pod *p);
@@ -390,6 +410,8 @@ struct err *join_open(struct pod *p) must_check;
 void join_close(struct pod *p);
 
 /* container.c */
+struct container *container_new(struct pod *p, const struct plan_container *plan) must_check;
+void container_free(struct container *c); /* its processes must be gone; NULL is fine */
 struct err *container_create(struct pod *p, struct container *c) must_check;
 struct err *container_start(struct container *c) must_check;
 void container_stop(struct container *c, int64_t timeout);

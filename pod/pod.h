@@ -289,6 +289,14 @@ struct err *pod_ask(const struct pod_host *h, const char *name, const char *what
 		    char *const *services, const char *argument) must_check;
 
 /*
+ * Makes the running pod of @p's name what @p says: services that have changed are
+ * replaced, what is new is started, what is gone is stopped, the others run on.
+ * ENOTSUP when what the pod has as a whole is another: its network, its published
+ * ports, x-slipway. What could not be started is the error; all else has been done.
+ */
+struct err *pod_apply(const struct pod_host *h, const struct compose_project *p) must_check;
+
+/*
  * Calls @on_event for what happens to @services (NULL: all) until it returns
  * false or the pod ends. An event has docker's members: time, type, action, id,
  * service, attributes.

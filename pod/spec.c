@@ -78,6 +78,24 @@ static void bind_file(struct container_spec *s, const char *source, const char *
 								 .target = target };
 }
 
+struct err *spec_refresh(const struct pod_plan *plan, const struct plan_container *c,
+			 const struct pod_host *h, struct in_addr address)
+{
+	const struct netns_names names = { .hostname = c->hostname,
+					   .domain = c->service->domainname,
+					   .address = address,
+					   .peers = c->peers,
+					   .extra = c->service->extra_hosts };
+	auto_free char *file = mem_printf("files/%s/hosts", c->service->name);
+	auto_free char *path = state_path(h, plan->name, file), *text = NULL;
+	auto_fd int fd = -1;
+
+	TRY(netns_hosts(&names, &text));
+	/* the same file, as that is what is bound into the container */
+	TRY(fd_openat(AT_FDCWD, path, O_WRONLY | O_TRUNC, &fd));
+	return fd_write_all(fd, text, strlen(text));
+}
+
 /* /etc/hosts, /etc/hostname and /etc/resolv.conf: plain files below RUN, bound into the container. */
 static struct err *give_files(const struct pod_plan *plan, const struct plan_container *c,
 			      const struct pod_host *h, const struct spec_network *network,

@@ -86,7 +86,7 @@ static json_t *process_json(const struct plan_container *c)
 
 static json_t *container_json(const struct pod *p, size_t index)
 {
-	const struct container *c = &p->containers[index];
+	const struct container *c = p->containers[index];
 	auto_free char *command = strv_join(c->plan->argv, " ");
 	json_t *j = json_object();
 
@@ -160,7 +160,7 @@ void state_write(struct pod *p)
 	if (p->net && !p->plan->join)
 		json_put_str(j, "link", netns_link(p->net));
 	json_put_str(j, "joins", p->plan->join);
-	json_put_strv(j, "names", p->containers[0].plan->peers);
+	json_put_strv(j, "names", p->containers[0]->plan->peers);
 	json_put_str(j, "kind", p->plan->project->policy.kind);
 	json_put_str(j, "project", p->plan->project->policy.project);
 	put_address(p, j);

@@ -110,7 +110,7 @@ static struct err *do_network(struct pod *p, const struct pod_step *s, bool *ret
 static struct err *do_create(struct pod *p, const struct pod_step *s, bool *ret_done)
 {
 	*ret_done = true;
-	return container_create(p, &p->containers[s->container]);
+	return container_create(p, p->containers[s->container]);
 }
 
 /* A dependency that can no longer come true ends the waiting, with an error or, when it was optional, a warning. */
@@ -126,7 +126,7 @@ static struct err *hopeless(const struct pod_step *s, bool *ret_done, struct err
 
 static struct err *do_wait(struct pod *p, const struct pod_step *s, bool *ret_done)
 {
-	const struct container *on = &p->containers[s->on];
+	const struct container *on = p->containers[s->on];
 	const char *name = on->plan->service->name;
 	bool over = on->state == CONTAINER_EXITED;
 
@@ -159,7 +159,7 @@ static struct err *do_wait(struct pod *p, const struct pod_step *s, bool *ret_do
 
 static struct err *do_start(struct pod *p, const struct pod_step *s, bool *ret_done)
 {
-	struct container *c = &p->containers[s->container];
+	struct container *c = p->containers[s->container];
 
 	if (c->state == CONTAINER_CREATED)
 		TRY(container_start(c));
@@ -201,12 +201,13 @@ void steps_forget_rootfs(const struct pod *p)
  */
 static void reap_containers(struct pod *p)
 {
+	apply_kill(p);
 	for (size_t i = 0; i < p->plan->n_containers; i++) {
-		health_stop(&p->containers[i]);
-		container_kill(&p->containers[i], SIGKILL);
+		health_stop(p->containers[i]);
+		container_kill(p->containers[i], SIGKILL);
 	}
 	for (size_t i = 0; i < p->plan->n_containers; i++) {
-		struct container *c = &p->containers[i];
+		struct container *c = p->containers[i];
 		struct proc_exit how = { 0 };
 
 		if (container_is_dead(c))
@@ -243,7 +244,7 @@ void steps_undo(struct pod *p)
 	netns_free(steal(&p->net));
 	join_close(p);
 	for (size_t i = 0; i < p->plan->n_containers; i++)
-		cgroupfs_free(steal(&p->containers[i].group));
+		cgroupfs_free(steal(&p->containers[i]->group));
 	cgroupfs_free(steal(&p->pause_group));
 	if (p->group)
 		remove_groups(p);

@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -58,7 +57,7 @@ struct container *pod_find(const struct pod *p, const char *service)
 {
 	for (size_t i = 0; i < p->plan->n_containers; i++)
 		if (strcmp(p->plan->containers[i].service->name, service) == 0)
-			return &p->containers[i];
+			return p->containers[i];
 	return NULL;
 }
 
@@ -128,6 +127,8 @@ static bool possible(const struct pod *p, size_t i)
 {
 	const struct pod_step *s = &p->plan->steps[i];
 
+	if (p->n_retired) /* who comes takes the place of who goes */
+		return false;
 	for (size_t k = 0; k < s->n_after; k++)
 		if (p->steps[s->after[k]] != STEP_DONE)
 			return false;
@@ -164,6 +165,12 @@ static bool run_steps(struct pod *p, bool *ret_all)
 			}
 			struct err *e = do_step(p, &p->plan->steps[i], &done);
 
+			if (e && p->applying) {
+				apply_failed(p, p->plan->steps[i].container, e);
+				p->steps[i] = STEP_DONE;
+				more = true;
+				continue;
+			}
 			if (e) {
 				pod_fail(p, e);
 				return false;
@@ -180,7 +187,7 @@ static bool run_steps(struct pod *p, bool *ret_all)
 static bool settled(const struct pod *p)
 {
 	for (size_t i = 0; i < p->plan->n_containers && p->options->wait; i++) {
-		const struct container *c = &p->containers[i];
+		const struct container *c = p->containers[i];
 
 		if (c->plan->health.test && c->health == HEALTH_STARTING &&
 		    c->state == CONTAINER_RUNNING)
@@ -192,7 +199,7 @@ static bool settled(const struct pod *p)
 static struct err *unsettled(const struct pod *p)
 {
 	for (size_t i = 0; i < p->plan->n_containers && p->options->wait; i++) {
-		const struct container *c = &p->containers[i];
+		const struct container *c = p->containers[i];
 
 		if (c->health == HEALTH_UNHEALTHY)
 			return err_new(EIO, "service %s is unhealthy", c->plan->service->name);
@@ -231,7 +238,7 @@ static bool needed(const struct pod *p, size_t index)
 	for (size_t i = 0; i < p->plan->n_containers; i++) {
 		const struct compose_service *s = p->plan->containers[i].service;
 
-		if (container_is_dead(&p->containers[i]))
+		if (container_is_dead(p->containers[i]))
 			continue;
 		for (size_t k = 0; k < s->depends_on.n; k++)
 			if (strcmp(s->depends_on.items[k].service, name) == 0)
@@ -254,9 +261,9 @@ static void stop_some(struct pod *p)
 {
 	for (size_t i = 0; i < p->plan->n_containers; i++)
 		if (p->killing)
-			container_kill(&p->containers[i], SIGKILL);
+			container_kill(p->containers[i], SIGKILL);
 		else if (!needed(p, i))
-			container_stop(&p->containers[i], stop_timeout(p));
+			container_stop(p->containers[i], stop_timeout(p));
 }
 
 static void tell_stopping(struct pod *p)
@@ -271,7 +278,7 @@ static void tell_stopping(struct pod *p)
 static bool all_dead(const struct pod *p)
 {
 	for (size_t i = 0; i < p->plan->n_containers; i++)
-		if (!container_is_dead(&p->containers[i]))
+		if (!container_is_dead(p->containers[i]))
 			return false;
 	return true;
 }
@@ -288,7 +295,7 @@ static void check_abort(struct pod *p)
 	const struct pod_run_options *o = p->options;
 
 	for (size_t i = 0; i < p->plan->n_containers && !p->aborted_by; i++) {
-		const struct container *c = &p->containers[i];
+		const struct container *c = p->containers[i];
 		bool is_main = str_eq(c->plan->service->name, o->main);
 
 		if (c->state != CONTAINER_EXITED || c->stop_asked)
@@ -307,15 +314,15 @@ static int exit_code_of(const struct pod *p)
 {
 	for (size_t i = 0; p->options->exit_from && i < p->plan->n_containers; i++)
 		if (strcmp(p->plan->containers[i].service->name, p->options->exit_from) == 0)
-			return p->containers[i].exit_code;
+			return p->containers[i]->exit_code;
 	return p->aborted_by ? p->aborted_by->exit_code : p->exit_code;
 }
 
 static int first_bad_exit(const struct pod *p)
 {
 	for (size_t i = 0; i < p->plan->n_containers; i++)
-		if (p->containers[i].exit_code)
-			return p->containers[i].exit_code;
+		if (p->containers[i]->exit_code)
+			return p->containers[i]->exit_code;
 	return 0;
 }
 
@@ -337,11 +344,12 @@ void pod_advance(struct pod *p)
 		tell_stopping(p);
 		stop_some(p);
 	}
+	apply_advance(p, all);
 	if (p->dirty && p->up) /* who is answered may look */
 		state_write(p);
 	control_advance(p);
 	attach_advance(p);
-	if (all_dead(p) && (p->up || p->stopping)) {
+	if (all_dead(p) && !p->n_retired && !p->applying && (p->up || p->stopping)) {
 		if (!p->stopping && attach_pending(p))
 			return; /* the last of the output is still to be read */
 		if (!p->stopping)
@@ -407,29 +415,18 @@ static struct err *lock_pod(struct pod *p)
 	return err_new(EBUSY, "pod %s is already running", p->plan->name);
 }
 
-static void give_identity(struct container *c)
+static void free_containers(struct pod *p)
 {
-	unsigned char bytes[(sizeof(c->id) - 1) / 2] = { 0 };
-
-	(void)!getrandom(bytes, sizeof(bytes), 0);
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		snprintf(c->id + 2 * i, 3, "%02x", bytes[i]);
-	c->created = proc_now_text();
+	for (size_t i = 0; p->containers && i < p->plan->n_containers; i++)
+		container_free(p->containers[i]);
+	free(p->containers);
 }
 
-static void clear_containers(struct pod *p)
+static void make_containers(struct pod *p)
 {
-	p->containers = mem_alloc(p->plan->n_containers * sizeof(*p->containers));
+	p->containers = mem_alloc(p->plan->n_containers * sizeof(struct container *));
 	for (size_t i = 0; i < p->plan->n_containers; i++)
-		p->containers[i] = (struct container) { .pod = p,
-							.plan = &p->plan->containers[i],
-							.hook_process = { 0, -1, -1 },
-							.hook_output = { .fd = -1 },
-							.input = { .pipe = -1 },
-							.process = { 0, -1, -1 },
-							.output = { { .fd = -1 }, { .fd = -1 } } };
-	for (size_t i = 0; i < p->plan->n_containers; i++)
-		give_identity(&p->containers[i]);
+		p->containers[i] = container_new(p, &p->plan->containers[i]);
 }
 
 /*
@@ -460,7 +457,7 @@ static void add_owner(struct pod *p)
 	const struct pod_owner *o = p->options->owner;
 
 	for (size_t i = 0; o && i < p->plan->n_containers; i++) {
-		struct container *c = &p->containers[i];
+		struct container *c = p->containers[i];
 
 		if (strcmp(c->plan->service->name, o->service) != 0)
 			continue;
@@ -476,7 +473,7 @@ static struct err *open_pod(struct pod *p)
 	TRY(open_groups(p));
 	TRY(fd_openat(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY, &p->own_pidns));
 	p->steps = mem_alloc(p->plan->n_steps * sizeof(*p->steps));
-	clear_containers(p);
+	make_containers(p);
 	if (p->options->quit_signals) {
 		p->on_int = loop_signal(p->loop, SIGINT, on_signal, p);
 		p->on_term = loop_signal(p->loop, SIGTERM, on_signal, p);
@@ -493,8 +490,8 @@ static struct err *open_pod(struct pod *p)
 static void close_pod(struct pod *p)
 {
 	control_close(p);
-	for (size_t i = 0; p->containers && i < p->plan->n_containers; i++)
-		container_release(&p->containers[i]);
+	apply_end(p);
+	free_containers(p);
 	watch_free(p->on_int);
 	watch_free(p->on_term);
 	watch_free(p->on_hup);
@@ -503,9 +500,9 @@ static void close_pod(struct pod *p)
 	watch_free(p->on_over);
 	cgroupfs_host_free(p->cgroups);
 	free(p->cgroup_path);
-	free(p->containers);
 	free(p->steps);
 	free(p->ports);
+	apply_forget(p);
 	fd_cleanup(&p->own_pidns);
 	fd_cleanup(&p->lock);
 	free(p);
@@ -608,12 +605,10 @@ struct err *pod_create(const struct pod_plan *plan, const struct pod_host *h)
 
 	if (!e) {
 		p.cgroup_path = mem_printf("%s/%s", h->cgroup_parent, plan->name);
-		clear_containers(&p);
+		make_containers(&p);
 		state_write(&p);
-		for (size_t i = 0; i < plan->n_containers; i++)
-			free(p.containers[i].created);
 	}
-	free(p.containers);
+	free_containers(&p);
 	free(p.cgroup_path);
 	fd_cleanup(&p.lock);
 	return e;

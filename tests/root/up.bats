@@ -94,7 +94,7 @@ began() { slipway ps -a --format json | jq -r "select(.Service == \"$1\") | .Nam
 	[ "$(began a)" = "$first" ]
 	run slipway up -d
 	assert_success
-	[[ $output == *'has changed'* ]] || show 'it says nothing'
+	[[ $output == *'Updated'* ]] || show 'it says nothing'
 	second=$(began a)
 	[ "$second" != "$first" ]
 	[[ $(slipway ps --no-trunc) == *'sleep 200'* ]] || show 'the old command'
@@ -283,4 +283,129 @@ began() { slipway ps -a --format json | jq -r "select(.Service == \"$1\") | .Nam
 	assert_one_message '--trace: '
 	run slipway ps -q
 	assert_output ''
+}
+
+# pid SERVICE: of its first process; another one after it was replaced.
+pid() { jq -r --arg s "$1" '.services[] | select(.service == $s).pid' "$SLIPWAY_RUN/pods/$project/state.json"; }
+
+@test "only what has changed is replaced: the others run on" {
+	three() { # WORD [LINE...]
+		printf 'services:\n'
+		printf '  %s: {image: %s/busybox, command: [sleep, "1000"], init: true, environment: {WORD: %s}}\n' \
+			same "$registry" 1 changes "$registry" "$1"
+		shift
+		printf '%s\n' "$@"
+	}
+	three one "  goes: {image: $registry/busybox, command: [sleep, '1000'], init: true}" | compose
+	slipway up -d
+	same=$(pid same) changes=$(pid changes)
+	slipway exec -T changes sh -c 'echo x >/written'
+	three two "  comes: {image: $registry/busybox, command: [sleep, '1000'], init: true, depends_on: [same]}" | compose
+	run --separate-stderr slipway up -d
+	assert_success
+	[[ $stderr == *"Pod $project  Updated"* ]] || show 'it says nothing'
+	[ "$(pid same)" = "$same" ]
+	[ "$(pid changes)" != "$changes" ]
+	[ "$(slipway exec -T changes sh -c 'echo $WORD; ls /written 2>&1 | wc -l')" = $'two\n1' ] # the ls complains
+	[ "$(slipway ps --services | sort | xargs)" = 'changes comes same' ]
+	# the new one is known by its name to who was there before
+	slipway exec -T same grep -qw comes /etc/hosts
+	# its groups and files went with the one that is gone
+	run find /sys/fs/cgroup -path "*/$SLIPWAY_CGROUP_PARENT/$project/goes"
+	assert_output ''
+	run slipway up -d
+	assert_line 'already running'
+	[ "$(pid same)" = "$same" ]
+}
+
+@test "a change that cannot be made is told, and the rest of the pod runs on" {
+	compose <<-EOF
+		services:
+		  same: {image: $registry/busybox, command: [sleep, "1000"], init: true}
+		  other: {image: $registry/busybox, command: [sleep, "1000"], init: true}
+	EOF
+	slipway up -d
+	same=$(pid same)
+	compose <<-EOF
+		services:
+		  same: {image: $registry/busybox, command: [sleep, "1000"], init: true}
+		  other: {image: $registry/busybox, command: [/no/such/program], init: true}
+		  third: {image: $registry/busybox, command: [sleep, "1000"], init: true}
+	EOF
+	run --separate-stderr slipway up -d
+	assert_failure
+	[[ $stderr == *'service other: exec: "/no/such/program"'* ]] || show 'not named'
+	[ "$(pid same)" = "$same" ]
+	is_field third State running
+	is_field other State exited
+	# and put right
+	sed -i 's|\[/no/such/program\]|[sleep, "1000"]|' compose.yml
+	slipway up -d
+	is_field other State running
+	[ "$(pid same)" = "$same" ]
+}
+
+@test "ports are the pod's: with another one it is started anew; with the same it is not" {
+	both() {
+		compose <<-EOF
+			services:
+			  web: {image: $registry/busybox, command: [httpd, -f, -p, "80"], init: true, ports: ["$1:80"]}
+			  other: {image: $registry/busybox, command: [sleep, "1000"], init: true, environment: {WORD: $2}}
+		EOF
+	}
+	both 8081 one
+	slipway up -d
+	web=$(pid web)
+	both 8081 two
+	slipway up -d
+	[ "$(pid web)" = "$web" ]
+	[ "$(slipway port web 80)" = 0.0.0.0:8081 ]
+	both 8082 two
+	slipway up -d
+	[ "$(pid web)" != "$web" ]
+	[ "$(slipway port web 80)" = 0.0.0.0:8082 ]
+}
+
+@test "depends_on.restart: who depends on what is replaced is started anew" {
+	pair() {
+		compose <<-EOF
+			services:
+			  db: {image: $registry/busybox, command: [sleep, "1000"], init: true, environment: {WORD: $1}}
+			  web:
+			    image: $registry/busybox
+			    command: [sleep, "1000"]
+			    init: true
+			    depends_on: {db: {condition: service_started, restart: true}}
+		EOF
+	}
+	pair one
+	slipway up -d
+	web=$(pid web)
+	pair two
+	slipway up -d
+	[ "$(pid web)" != "$web" ]
+}
+
+@test "a pod that is stopped while it changes ends, and whoever changed it is told" {
+	slow() {
+		compose <<-EOF
+			services:
+			  same: {image: $registry/busybox, command: [sleep, "1000"], init: true}
+			  slow:
+			    image: $registry/busybox
+			    command: [sh, -c, "trap : TERM; while :; do sleep 0.1; done"]
+			    stop_grace_period: 20s
+			    environment: {WORD: $1}
+		EOF
+	}
+	slow one
+	slipway up -d
+	slow two
+	command slipway up -d 2>changing.txt &
+	changing=$!
+	wait_for 5 grep -q . <(sleep 1; echo x)
+	slipway down -t 1
+	run wait "$changing"
+	[ "$status" -ne 0 ]
+	grep -q 'is being stopped' changing.txt
 }

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pod/apply.c - a running pod becomes what another version of its project says: what has not changed runs on.
+ *
+ * 'up' writes the project to RUN/pods/NAME/next.yml and asks the supervisor, which
+ * plans it. Services whose configuration is another, or that are gone, are
+ * stopped and forgotten; then the steps of the new plan run as at a start, with
+ * everything done that is there already. What goes wrong is the answer and ends
+ * nothing else. Changes of what the pod holds as a whole, its network and its
+ * published ports, are not for this: ENOTSUP, and the pod is started anew.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "pod/internal.h"
+
+enum { NEXT_MAX = 64 << 20 };
+
+/* A plan of our own, and what it borrows. Containers that were not replaced go on using the older ones. */
+struct generation {
+	struct generation *next;
+	struct compose_project *project;
+	struct image **images;
+	struct pod_plan *plan;
+};
+
+static void generation_free(struct generation *g)
+{
+	if (!g)
+		return;
+	pod_plan_free(g->plan);
+	for (size_t i = 0; g->images && i < g->project->n_services; i++)
+		image_free(g->images[i]);
+	free(g->images);
+	compose_free(g->project);
+	free(g);
+}
+
+/* ---- the new plan ---- */
+
+static struct err *load(const struct pod *p, const char *dir, struct compose_project **ret)
+{
+	static char *const profiles[] = { (char *)(uintptr_t) "*", NULL };
+	static char *const none[] = { (char *)(uintptr_t) "/dev/null", NULL };
+	auto_free char *path = state_path(p->host, p->plan->name, "next.yml");
+	auto_free char *text = NULL;
+	const struct compose_options o = { .files = p->plan->project->files,
+					   .project_dir = dir,
+					   .name = p->plan->name,
+					   .profiles = profiles,
+					   .env_files = none,
+					   .environ = environ };
+	struct compose_options one = o;
+	char *first[] = { p->plan->project->files[0], NULL };
+
+	TRY(fd_read_file(AT_FDCWD, path, NEXT_MAX, &text));
+	one.files = first; /* the name that messages and lists have for it */
+	one.text = text;
+	return compose_load(&one, ret);
+}
+
+static struct err *find_images(const struct pod *p, struct generation *g)
+{
+	auto_image_store struct image_store *store = NULL;
+
+	TRY(image_store_open(p->host->root, &store));
+	g->images = mem_alloc((g->project->n_services + 1) * sizeof(struct image *));
+	for (size_t i = 0; i < g->project->n_services; i++) {
+		const struct compose_service *s = &g->project->services[i];
+
+		TRY(err_wrap(image_find(store, s->image, s->platform, &g->images[i]), "service %s",
+			     s->name));
+	}
+	return NULL;
+}
+
+static struct err *make_generation(const struct pod *p, const char *dir, struct generation *g)
+{
+	auto_strv char **warnings = NULL;
+
+	TRY(load(p, dir, &g->project));
+	TRY(find_images(p, g));
+	TRY(pod_plan(g->project, g->images, p->host, &g->plan, &warnings));
+	for (char **w = warnings; w && *w; w++)
+		log_debug("%s", *w); /* 'up' has told them */
+	return NULL;
+}
+
+/* The port of the running pod that is @port of @plan; n_ports: there is none. */
+static size_t same_port(const struct pod *p, const struct pod_plan *plan, size_t index)
+{
+	const struct netns_port *a = &plan->ports[index];
+	const char *service = plan->containers[plan->port_owners[index].container].service->name;
+	size_t i = 0;
+
+	for (; i < p->plan->n_ports; i++) {
+		const struct netns_port *b = &p->plan->ports[i];
+		size_t owner = p->plan->port_owners[i].container;
+
+		if (a->host_ip.s_addr == b->host_ip.s_addr && a->first == b->first &&
+		    a->last == b->last && a->target == b->target && a->protocol == b->protocol &&
+		    strcmp(service, p->plan->containers[owner].service->name) == 0)
+			break;
+	}
+	return i;
+}
+
+/* What the pod has as a whole can only be had anew; *ret_ports: its ports in the new plan's order. */
+static struct err *check_whole(const struct pod *p, const struct pod_plan *plan,
+			       struct netns_port **ret_ports)
+{
+	const struct compose_policy *a = &plan->project->policy, *b = &p->plan->project->policy;
+	auto_free struct netns_port *ports = mem_alloc((plan->n_ports + 1) * sizeof(*ports));
+	bool same = plan->network == p->plan->network && plan->n_ports == p->plan->n_ports &&
+		    str_eq(a->main, b->main) && str_eq(a->on_failure, b->on_failure) &&
+		    str_eq(a->ready, b->ready) && !p->options->owner && !p->plan->join;
+
+	for (size_t i = 0; same && i < plan->n_ports; i++) {
+		size_t old = same_port(p, plan, i);
+
+		same = old < p->plan->n_ports;
+		if (same)
+			ports[i] = p->ports[old];
+	}
+	if (!same)
+		return err_new(ENOTSUP, "what the pod has as a whole has changed");
+	*ret_ports = steal(&ports);
+	return NULL;
+}
+
+/* ---- from the old to the new ---- */
+
+static bool restarts_with(const struct pod_plan *plan, const struct compose_service *s,
+			  char *const *replaced)
+{
+	(void)plan;
+	for (size_t i = 0; i < s->depends_on.n; i++)
+		if (s->depends_on.items[i].restart &&
+		    strv_has(replaced, s->depends_on.items[i].service))
+			return true;
+	return false;
+}
+
+/* The services that do not run on as they are: changed, ended, or to be restarted with one of them. */
+static char **find_replaced(const struct pod *p, const struct pod_plan *plan)
+{
+	char **replaced = NULL;
+	bool more = true;
+
+	for (size_t i = 0; i < plan->n_containers; i++) {
+		const struct plan_container *c = &plan->containers[i];
+		const struct container *old = pod_find(p, c->service->name);
+
+		if (!old || container_is_dead(old) || old->stopping ||
+		    !str_eq(old->plan->hash, c->hash))
+			strv_add(&replaced, mem_strdup(c->service->name));
+	}
+	while (more) {
+		more = false;
+		for (size_t i = 0; i < plan->n_containers; i++) {
+			const struct compose_service *s = plan->containers[i].service;
+
+			if (strv_has(replaced, s->name) || !restarts_with(plan, s, replaced))
+				continue;
+			strv_add(&replaced, mem_strdup(s->name));
+			more = true;
+		}
+	}
+	return replaced;
+}
+
+static void retire(struct pod *p, struct container *c)
+{
+	p->retired = mem_grow(p->retired, p->n_retired + 1, sizeof(struct container *));
+	p->retired[p->n_retired++] = c;
+	c->stop_asked = true;
+	container_stop(c, -1);
+}
+
+/* One for each of @plan's: those that run on, and new ones. The others are retired. */
+static struct container **choose(struct pod *p, const struct pod_plan *plan, char *const *replaced)
+{
+	struct container **chosen = mem_alloc(plan->n_containers * sizeof(struct container *));
+
+	for (size_t i = 0; i < plan->n_containers; i++) {
+		const struct plan_container *c = &plan->containers[i];
+
+		if (!strv_has(replaced, c->service->name)) {
+			chosen[i] = pod_find(p, c->service->name);
+			chosen[i]->plan = c;
+			continue;
+		}
+		chosen[i] = container_new(p, c);
+		chosen[i]->late = true;
+	}
+	return chosen;
+}
+
+static bool is_among(struct container *const *list, size_t n, const struct container *c)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i] == c)
+			return true;
+	return false;
+}
+
+/* What is there already is done: all that is the pod's, and what belongs to a service that runs on. */
+static enum step_state *mark_steps(const struct pod_plan *plan, char *const *replaced)
+{
+	enum step_state *steps = mem_alloc(plan->n_steps * sizeof(*steps));
+
+	for (size_t i = 0; i < plan->n_steps; i++) {
+		const struct pod_step *s = &plan->steps[i];
+		bool of_service =
+			s->kind == STEP_CREATE || s->kind == STEP_WAIT || s->kind == STEP_START;
+		const char *name = plan->containers[s->container].service->name;
+
+		steps[i] = s->kind == STEP_VOLUME		    ? STEP_PENDING
+			   : of_service && strv_has(replaced, name) ? STEP_PENDING
+								    : STEP_DONE;
+	}
+	return steps;
+}
+
+static void refresh_names(const struct pod *p, char *const *replaced)
+{
+	for (size_t i = 0; i < p->plan->n_containers; i++)
+		if (!strv_has(replaced, p->plan->containers[i].service->name))
+			err_ignore(spec_refresh(p->plan, p->containers[i]->plan, p->host,
+						pod_address(p)));
+}
+
+struct err *apply_begin(struct pod *p, const char *dir)
+{
+	struct generation *g = mem_alloc(sizeof(*g));
+	struct netns_port *ports = NULL;
+	struct err *e = p->applying ? err_new(EBUSY, "pod %s is being changed", p->plan->name)
+			: !p->up || p->stopping ? err_new(EBUSY, "pod %s is not up", p->plan->name)
+						: make_generation(p, dir, g);
+
+	if (!e)
+		e = check_whole(p, g->plan, &ports);
+	if (e) {
+		generation_free(g);
+		return e;
+	}
+	auto_strv char **replaced = find_replaced(p, g->plan);
+	struct container **old = p->containers;
+	size_t n_old = p->plan->n_containers;
+
+	p->containers = choose(p, g->plan, replaced);
+	for (size_t i = 0; i < n_old; i++)
+		if (!is_among(p->containers, g->plan->n_containers, old[i]))
+			retire(p, old[i]);
+	free(old);
+	free(p->steps);
+	free(p->ports);
+	p->steps = mark_steps(g->plan, replaced);
+	p->ports = ports;
+	p->plan = g->plan;
+	g->next = p->generations;
+	p->generations = g;
+	p->applying = p->dirty = true;
+	refresh_names(p, replaced);
+	return NULL;
+}
+
+/* ---- on the way ---- */
+
+void apply_failed(struct pod *p, size_t container, struct err *take_e)
+{
+	struct container *c = p->containers[container];
+
+	p->apply_error = err_join(p->apply_error, take_e);
+	container_kill(c, SIGKILL); /* it may be at its gate */
+	for (size_t i = 0; i < p->plan->n_steps; i++) {
+		const struct pod_step *s = &p->plan->steps[i];
+
+		if (s->container == container && s->kind >= STEP_CREATE)
+			p->steps[i] = STEP_DONE;
+	}
+}
+
+/* Its files go aside: who comes after it begins with the image's. */
+static void forget_files(const struct pod *p, const struct container *c)
+{
+	auto_free char *folder = mem_printf("rootfs/%s", c->plan->service->name);
+	auto_free char *from = state_data(p->host, p->plan->name, folder);
+	auto_free char *trash = mem_printf("%s/trash", p->host->root);
+	auto_free char *to = mem_printf("%s/%s-%s", trash, p->plan->name, c->id);
+
+	err_ignore(fd_mkdirs(AT_FDCWD, trash, 0700));
+	if (rename(from, to) < 0 && errno != ENOENT)
+		log_warn("put %s aside: %m", from);
+}
+
+static void on_retired_event(void *arg)
+{
+	struct pod *p = arg;
+	size_t kept = 0;
+
+	watch_free(p->on_retired);
+	p->on_retired = NULL;
+	for (size_t i = 0; i < p->n_retired; i++) {
+		struct container *c = p->retired[i];
+
+		if (!container_is_dead(c)) {
+			p->retired[kept++] = c;
+			continue;
+		}
+		pod_event(p, c, "destroy", "Removed");
+		err_ignore(cgroupfs_destroy(steal(&c->group), CGROUP_WAIT));
+		forget_files(p, c);
+		container_free(c);
+	}
+	p->n_retired = kept;
+	pod_advance(p);
+}
+
+void apply_advance(struct pod *p, bool all)
+{
+	bool dead = false;
+
+	for (size_t i = 0; i < p->n_retired; i++)
+		dead |= container_is_dead(p->retired[i]);
+	/* from the loop: whoever has called us may still be at work with one of them */
+	if (dead && !p->on_retired)
+		p->on_retired = loop_timer(p->loop, 0, on_retired_event, p);
+	if (!p->applying || (!p->stopping && (!all || p->n_retired)))
+		return;
+	if (p->stopping)
+		p->apply_error = err_join(p->apply_error,
+					  err_new(EINTR, "pod %s is being stopped", p->plan->name));
+	p->applying = false;
+	state_write(p);
+	for (size_t i = 0; i < p->generations->project->n_services; i++)
+		image_release(p->generations->images[i]); /* the state names their layers now */
+}
+
+void apply_kill(struct pod *p)
+{
+	for (size_t i = 0; i < p->n_retired; i++) {
+		struct container *c = p->retired[i];
+		struct proc_exit how;
+
+		container_kill(c, SIGKILL);
+		if (!container_is_dead(c) && c->process.pidfd >= 0 &&
+		    !proc_wait_for(c->process.pidfd, DEATH_WAIT, &how))
+			log_warn("service %s: process %d does not die", c->plan->service->name,
+				 c->process.pid);
+		c->state = CONTAINER_EXITED;
+	}
+}
+
+void apply_end(struct pod *p)
+{
+	watch_free(p->on_retired);
+	for (size_t i = 0; i < p->n_retired; i++)
+		container_free(p->retired[i]);
+	free(p->retired);
+	err_free(p->apply_error);
+	p->n_retired = 0;
+}
+
+void apply_forget(struct pod *p)
+{
+	while (p->generations) {
+		struct generation *g = p->generations;
+
+		p->generations = g->next;
+		generation_free(g);
+	}
+}
+
+/* ---- the asking side ---- */
+
+struct err *pod_apply(const struct pod_host *h, const struct compose_project *p)
+{
+	auto_free char *path = state_path(h, p->name, "next.yml");
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return err_errno("the project %s", p->name);
+	struct err *e = compose_print(p, COMPOSE_YAML, out);
+
+	fclose(out);
+	auto_free char *whole = text;
+
+	if (!e)
+		e = fd_replace_file(AT_FDCWD, path, whole, 0600);
+	if (!e)
+		e = pod_ask(h, p->name, "apply", NULL, p->dir);
+	(void)unlink(path);
+	return e;
+}
