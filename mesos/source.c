@@ -22,6 +22,8 @@ void source_clear(struct source *s)
 	*s = (struct source) { 0 };
 }
 
+enum { PROJECT_MAX = 16 << 20 };
+
 /* ---- files ---- */
 
 static char *in_sandbox(const struct session *s, const char *path)
@@ -162,6 +164,15 @@ static json_t *literals(const json_t *list, size_t from)
 	return out;
 }
 
+/* The member, made when it is not there: @take_new is that, or freed. Borrowed. */
+static json_t *member(json_t *service, const char *key, json_t *take_new)
+{
+	if (!json_object_get(service, key))
+		json_object_set(service, key, take_new);
+	json_decref(take_new);
+	return json_object_get(service, key);
+}
+
 /* Docker appends value and arguments to the image's entrypoint; Mesos' own containerizer runs value. */
 static void set_command(json_t *service, const json_t *command, bool docker)
 {
@@ -192,7 +203,7 @@ static void set_command(json_t *service, const json_t *command, bool docker)
 static void set_environment(json_t *service, const json_t *command)
 {
 	const json_t *list = json_at(command, "environment.variables");
-	json_t *env = json_object();
+	json_t *env = member(service, "environment", json_object());
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *v = json_array_get(list, i);
@@ -200,7 +211,6 @@ static void set_environment(json_t *service, const json_t *command)
 		json_object_set_new(env, wire_text(v, "name"), literal(wire_text(v, "value")));
 	}
 	json_object_set_new(env, "MESOS_SANDBOX", json_string("/mnt/mesos/sandbox"));
-	json_object_set_new(service, "environment", env);
 }
 
 static json_t *bind_mount(const char *source, const char *target, bool read_only)
@@ -283,12 +293,11 @@ static void add_offered(json_t *ports, const json_t *task)
 	}
 }
 
-static struct err *set_network(json_t *service, const json_t *task, const json_t *container,
-			       bool docker)
+static void set_network(json_t *service, const json_t *task, const json_t *container, bool docker)
 {
 	const char *mode = wire_text(container, "docker.network");
 	const json_t *infos = json_at(container, "network_infos");
-	json_t *ports = json_array();
+	json_t *ports = member(service, "ports", json_array());
 
 	if (docker && (!*mode || strcmp(mode, "HOST") == 0)) {
 		json_object_set_new(service, "network_mode", json_string("host"));
@@ -301,22 +310,35 @@ static struct err *set_network(json_t *service, const json_t *task, const json_t
 		if (!docker && !json_array_size(infos))
 			add_offered(ports, task);
 	}
-	json_object_set_new(service, "ports", ports);
-	return NULL;
 }
 
-static struct err *refuse_rest(const json_t *container, bool docker)
+/*
+ * A service of this image, with what the container's parameters say: options of
+ * 'docker run', which go the way that command's options go.
+ */
+static struct err *begin_service(const json_t *container, const char *image, json_t **ret)
 {
-	const json_t *parameters = json_at(container, "docker.parameters");
-	const json_t *first = json_array_get(parameters, 0);
+	const json_t *list = json_at(container, "docker.parameters");
+	struct compose_run run = { 0 };
+	auto_free char *text = NULL;
+	auto_json json_t *project = NULL;
 
-	if (first)
-		return err_new(ENOTSUP,
-			       "container.docker.parameters: --%s is not offered to tasks of this "
-			       "executor; slipway-docker takes it",
-			       wire_text(first, "key"));
-	if (!docker && json_at(container, "linux_info"))
-		return err_new(ENOTSUP, "container.linux_info is not offered");
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const json_t *p = json_array_get(list, i);
+
+		strv_add(&run.given,
+			 mem_printf("%s=%s", wire_text(p, "key"), wire_text(p, "value")));
+	}
+	struct err *e = compose_run_image(&run, "task", image, NULL, &text);
+
+	strv_free(run.given);
+	TRY(err_wrap(e, "container.docker.parameters"));
+	TRY(json_parse(text, strlen(text), PROJECT_MAX, &project));
+	*ret = json_incref(json_at(project, "services.task"));
+	/* the pod has a name of its own, and nobody is at its terminal */
+	json_object_del(*ret, "container_name");
+	json_object_del(*ret, "tty");
+	json_object_del(*ret, "stdin_open");
 	return NULL;
 }
 
@@ -326,26 +348,24 @@ struct err *image_service(const struct session *s, const json_t *task, json_t **
 	bool docker = strcmp(wire_text(container, "type"), "DOCKER") == 0;
 	const char *image = docker ? wire_text(container, "docker.image")
 				   : wire_text(container, "mesos.image.docker.name");
-	json_t *mounts;
+	auto_json json_t *service = NULL;
 
 	*ret = NULL;
 	if (!docker && strcmp(wire_text(container, "mesos.image.type"), "APPC") == 0)
 		return err_new(ENOTSUP, "container.mesos.image: APPC images are not offered");
 	if (!*image)
 		return NULL;
-	TRY(refuse_rest(container, docker));
-	auto_json json_t *service = json_pack("{s:o}", "image", literal(image));
-
+	if (!docker && json_at(container, "linux_info"))
+		return err_new(ENOTSUP, "container.linux_info is not offered");
+	TRY(begin_service(container, image, &service));
 	set_command(service, command, docker);
 	set_environment(service, command);
-	TRY(set_network(service, task, container, docker));
+	set_network(service, task, container, docker);
 	if (*wire_text(container, "hostname"))
 		json_object_set_new(service, "hostname", literal(wire_text(container, "hostname")));
 	if (wire_bool(container, "docker.privileged", false))
 		json_object_set_new(service, "privileged", json_true());
-	mounts = json_array();
-	json_object_set_new(service, "volumes", mounts);
-	TRY(add_volumes(s, mounts, container));
+	TRY(add_volumes(s, member(service, "volumes", json_array()), container));
 	*ret_pull |= docker ? wire_bool(container, "docker.force_pull_image", false)
 			    : !wire_bool(container, "mesos.image.cached", true);
 	*ret = steal(&service);
