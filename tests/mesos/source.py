@@ -155,12 +155,12 @@ def _(case):
     c.status("TASK_RUNNING")
     with open(f"{c.sandbox}/slipway/compose.yml") as f:
         text = f.read()
-    for part in ("hostname: webbox", "WORD: a$$b", "x: y", "MESOS_SANDBOX: /mnt/mesos/sandbox"):
+    for part in ("hostname: webbox", "WORD: a$$b", 'x: "y"', "MESOS_SANDBOX: /mnt/mesos/sandbox"):
         contains(text, part)
     c.kill()
     c.status("TASK_KILLED")
     c.wait_exit()
-    for key, said in (("frobnicate", "container.docker.parameters: --frobnicate is not supported"), ("device", "/dev/fuse")):
+    for key, said in (("frobnicate", "container.docker.parameters: --frobnicate is not supported"), ("device", "services.task.devices: not supported")):
         c = case.launch(ports=[31005], container=docker(case, parameters=[{"key": key, "value": "/dev/fuse"}]))
         failed = c.status("TASK_FAILED")
         equal(failed["reason"], "REASON_TASK_INVALID")
