@@ -813,9 +813,9 @@ TEST(a_group_that_is_there_is_taken_as_it_is)
 TEST(groups_of_a_task_are_below_the_agents_and_leave_with_it)
 {
 	auto_cgroupfs_host struct cgroupfs_host *h = need_host();
-	struct cgroupfs_limits limits = { .memory_max = 64 << 20 }, ours = { .pids_max = 50 };
+	struct cgroupfs_limits most = { .memory_max = 64 << 20 }, ours = { .pids_max = 50 };
 	auto_cgroupfs_host struct cgroupfs_host *task = NULL;
-	struct cgroupfs *agents = make(h, "task-1", &limits), *web = NULL, *pod = NULL;
+	struct cgroupfs *agents = make(h, "task-1", &most), *web = NULL, *pod = NULL;
 	pid_t pid = sleeper(agents);
 	auto_free char *prefix = path_of("elsewhere"), *made = path_of("task-1/slipway.web");
 	auto_free char *pids = path_of("elsewhere/slipway.web"), *own = path_of("task-1");
@@ -823,9 +823,9 @@ TEST(groups_of_a_task_are_below_the_agents_and_leave_with_it)
 
 	CHECK_STR(err_text(e), "success");
 	CHECK(cgroupfs_in_task(task, "memory"));
-	limits.memory_max = 32 << 20;
-	limits.pids_max = 50;
-	e = cgroupfs_create(task, "slipway.web", &limits, &web);
+	most.memory_max = 32 << 20;
+	most.pids_max = 50;
+	e = cgroupfs_create(task, "slipway.web", &most, &web);
 	CHECK_STR(err_text(e), "success");
 	const struct hierarchy *memory = host_find(h, "memory"), *other = host_find(h, "pids");
 
