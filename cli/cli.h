@@ -17,6 +17,7 @@
 /* ---- commands ---- */
 
 struct cli {
+	char **scale;			       /* SERVICE=N: instances; borrowed from an option */
 	char **files, **profiles, **env_files; /* global options */
 	char **set;
 	const char *name, *project_dir, *progress, *log_level, *log_format, *ansi;
@@ -99,6 +100,7 @@ struct err *cmd_top(struct cli *c, const void *values, char **operands, int *ret
 struct err *cmd_stats(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_events(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_wait(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_scale(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_ports(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_port(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_inspect(struct cli *c, const void *values, char **operands, int *ret_code);
@@ -113,8 +115,8 @@ extern const struct opt up_options[], down_options[], stop_options[], kill_optio
 	ls_options[], images_options[], logs_options[], exec_options[], config_options[],
 	plan_options[], pull_options[], gc_options[], check_options[], doctor_options[],
 	version_options[], stats_options[], events_options[], wait_options[], port_options[],
-	ports_options[], cp_options[], inspect_options[], resume_options[], info_options[],
-	attach_options[], rm_options[], create_options[], no_options[];
+	ports_options[], scale_options[], cp_options[], inspect_options[], resume_options[],
+	info_options[], attach_options[], rm_options[], create_options[], no_options[];
 
 /* ---- service managers: notify.c ---- */
 
@@ -132,6 +134,10 @@ void table_free(struct table *t);
 
 /* "3 minutes", for "Up 3 minutes"; since an RFC 3339 time. The caller's. */
 char *text_since(const char *time) must_check;
+/* "web-1" for the key "web", "web-2" for "web@2"; the caller's. */
+char *text_instance(const char *key) must_check;
+/* The service's key when an option says which instance; the caller's. */
+struct err *text_index(const char *service, const char *index, char **ret) must_check;
 char *text_bytes(int64_t bytes) must_check;
 /* By --ansi or COMPOSE_ANSI; else on a terminal, where NO_COLOR is not set. */
 bool use_colour(FILE *out);

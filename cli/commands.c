@@ -50,6 +50,7 @@ const struct command commands[] = {
 	{ "events",  "[SERVICE...]",            "tell what happens to services, as it happens",  events_options,  false, cmd_events },
 	{ "wait",    "[SERVICE...]",            "wait until services have ended",                wait_options,    false, cmd_wait },
 	{ "port",    "SERVICE PORT",            "print where a port is published",               port_options,    false, cmd_port },
+	{ "scale",   "SERVICE=N...",            "run so many instances of a service",            scale_options,   false, cmd_scale },
 	{ "ports",   "[SERVICE...]",            "list published ports of all pods, also for HAProxy", ports_options, false, cmd_ports },
 	{ "inspect", "[SERVICE...]",            "print all that is known of services, as JSON",  inspect_options, false, cmd_inspect },
 	{ "cp",      "FROM TO",                 "copy files; one of both is SERVICE:PATH, the other may be - for a tar", cp_options,      false, cmd_cp },

@@ -80,7 +80,7 @@ static bool show_line(void *ctx, const char *service, enum pod_stream stream, co
 	const struct log_screen *s = ctx;
 	FILE *out = stream == POD_STDERR ? stderr : stdout;
 	const struct pod_service_state *v = pod_state_find(s->state, service);
-	auto_free char *name = mem_printf("%s-1", service);
+	auto_free char *name = text_instance(service);
 
 	if (s->since && strcmp(time, s->since) < 0)
 		return true;
@@ -152,7 +152,7 @@ const struct opt exec_options[] = {
 	{ 'e', "env", OPT_TEXTS, "NAME=VALUE", V(env), "set a variable" },
 	{ 'u', "user", OPT_TEXT, "USER[:GROUP]", V(user), "run as another user" },
 	{ 'w', "workdir", OPT_TEXT, "DIR", V(cwd), "run in another directory" },
-	{ 0, "index", OPT_TEXT, "N", V(index), "which instance; there is one" },
+	{ 0, "index", OPT_TEXT, "N", V(index), "which instance of the service, from 1" },
 	{ 0 },
 };
 #undef V
@@ -164,15 +164,16 @@ struct err *cmd_exec(struct cli *c, const void *values, char **operands, int *re
 
 	if (!operands[0] || !operands[1])
 		return err_new(EINVAL, "exec: a service and a command are needed");
-	if (v->index && strcmp(v->index, "1") != 0)
-		return err_new(EINVAL, "exec: --index %s: a service has one instance", v->index);
 	if (v->tty && !isatty(STDIN_FILENO))
 		return err_new(ENOTTY, "exec: -t: standard input is not a terminal");
 	for (char **e = v->env; e && *e; e++)
 		if (!strchr(*e, '='))
 			return err_new(EINVAL, "exec: -e %s: is not NAME=VALUE", *e);
 	TRY(cli_aim(c, operands, 1));
-	struct pod_exec e = { .service = operands[0],
+	auto_free char *key = NULL;
+
+	TRY(text_index(operands[0], v->index, &key));
+	struct pod_exec e = { .service = key,
 			      .argv = operands + 1,
 			      .env = v->env,
 			      .cwd = v->cwd,
@@ -206,7 +207,7 @@ const struct opt attach_options[] = {
 	{ 0, "detach-keys", OPT_TEXT, "KEYS", V(keys), "leave it running; ctrl-p,ctrl-q" },
 	{ 0, "no-stdin", OPT_FLAG, NULL, V(no_stdin), "only see and hear" },
 	{ 0, "sig-proxy", OPT_TEXT, "BOOL", V(proxy), "signals are the container's; true" },
-	{ 0, "index", OPT_TEXT, "N", V(index), "which instance; there is one" },
+	{ 0, "index", OPT_TEXT, "N", V(index), "which instance of the service, from 1" },
 	{ 0 },
 };
 #undef V
@@ -220,18 +221,19 @@ struct err *cmd_attach(struct cli *c, const void *values, char **operands, int *
 
 	if (!operands[0] || operands[1])
 		return err_new(EINVAL, "attach: one service is needed");
-	if (v->index && strcmp(v->index, "1") != 0)
-		return err_new(EINVAL, "attach: --index %s: a service has one instance", v->index);
 	if (v->proxy && !str_one_of(v->proxy, (const char *const[]) { "true", "false", NULL }))
 		return err_new(EINVAL, "attach: --sig-proxy %s is not true or false", v->proxy);
 	TRY(cli_aim(c, operands, 1));
 	TRY(cli_name(c, &name));
 	TRY(cli_host(c));
 	TRY(pod_state_read(c->host, name, &state));
-	const struct pod_service_state *s = pod_state_find(state, operands[0]);
+	auto_free char *key = NULL;
+
+	TRY(text_index(operands[0], v->index, &key));
+	const struct pod_service_state *s = pod_state_find(state, key);
 
 	if (!s)
-		return err_new(ENOENT, "no such service: %s", operands[0]);
+		return err_new(ENOENT, "no such service: %s", key);
 	struct pod_session session = {
 		.interactive = !v->no_stdin && json_is_true(json_at(s->json, "stdin_open")),
 		.tty = json_is_true(json_at(s->json, "tty")) && isatty(STDIN_FILENO),
@@ -239,7 +241,7 @@ struct err *cmd_attach(struct cli *c, const void *values, char **operands, int *
 		.detach_keys = v->keys,
 	};
 
-	TRY(pod_attach(c->host, state->name, s->service, &session, &end));
+	TRY(pod_attach(c->host, state->name, s->key, &session, &end));
 	*ret_code = end.code;
 	return NULL;
 }
@@ -254,7 +256,7 @@ struct cp_values {
 const struct opt cp_options[] = {
 	{ 'a', "archive", OPT_FLAG, NULL, V(archive), "keep owners" },
 	{ 'L', "follow-link", OPT_FLAG, NULL, V(follow), "copy what a link names, not the link" },
-	{ 0, "index", OPT_TEXT, "N", V(index), "which instance; there is one" },
+	{ 0, "index", OPT_TEXT, "N", V(index), "which instance of the service, from 1" },
 	{ 0 },
 };
 #undef V
@@ -285,15 +287,15 @@ struct err *cmd_cp(struct cli *c, const void *values, char **operands, int *ret_
 	if (tar && isatty(from ? STDOUT_FILENO : STDIN_FILENO))
 		return err_new(EINVAL, "cp: a tar goes to a file or a pipe, not to a terminal, and "
 				       "comes from there");
-	if (v->index && strcmp(v->index, "1") != 0)
-		return err_new(ENOENT, "cp: --index: there is one instance of a service");
 	const char *path = from ? from : to;
 	const char *whole = from ? operands[0] : operands[1];
 	auto_free char *given = mem_strndup(whole, (size_t)(path - whole) - 1);
 	char *one[] = { given, NULL };
 
 	TRY(cli_aim(c, one, 1));
-	const char *service = one[0];
+	auto_free char *service = NULL;
+
+	TRY(text_index(one[0], v->index, &service));
 	auto_free char *absolute = mem_printf("%s%s", *path == '/' ? "" : "/", path);
 	struct pod_copy copy = { .service = service,
 				 .path = absolute,

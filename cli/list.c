@@ -161,7 +161,8 @@ static struct err *list_pod(const struct ps_list *l, const struct pod_state *s)
 
 		if (l->states ? !strv_has(l->states, one->state) : !v->all && !is_running(one))
 			continue;
-		if (*l->operands && !strv_has(l->operands, one->service))
+		if (*l->operands && !strv_has(l->operands, one->service) &&
+		    !strv_has(l->operands, one->key))
 			continue;
 		if (v->quiet || v->services)
 			puts(v->quiet ? one->container : one->service);

@@ -43,6 +43,7 @@ struct err *cli_project(struct cli *c, char *const *services, bool warn)
 	o.profiles = c->profiles;
 	o.environ = environ;
 	o.services = services;
+	o.scale = c->scale;
 	o.all_resources = c->all_resources;
 
 	TRY(compose_load(&o, &c->project));

@@ -114,3 +114,20 @@ bool use_colour(FILE *out)
 		return strcmp(ansi, "always") == 0;
 	return isatty(fileno(out)) && !(no && *no) && !(term && strcmp(term, "dumb") == 0);
 }
+
+char *text_instance(const char *key)
+{
+	const char *at = strchr(key, '@');
+
+	return at ? mem_printf("%.*s-%s", (int)(at - key), key, at + 1) : mem_printf("%s-1", key);
+}
+
+struct err *text_index(const char *service, const char *index, char **ret)
+{
+	int64_t n = 1;
+
+	if (index)
+		TRY(err_wrap(str_number(index, 1, INT32_MAX, &n), "--index"));
+	*ret = pod_key(service, n);
+	return NULL;
+}

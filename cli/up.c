@@ -50,7 +50,7 @@ const struct opt up_options[] = {
 	{ 0, "no-color", OPT_FLAG, NULL, V(no_colour), "no colours" },
 	{ 0, "timestamps", OPT_FLAG, NULL, V(timestamps), "show when each line was written" },
 	{ 't', "timeout", OPT_SECONDS, "SECONDS", V(timeout), "wait so long for services to stop" },
-	{ 0, "scale", OPT_TEXTS, "SERVICE=N", V(scale), "N must be 1" },
+	{ 0, "scale", OPT_TEXTS, "SERVICE=N", V(scale), "so many instances of a service" },
 	{ 0, "remove-orphans", OPT_FLAG, NULL, V(nothing), "a pod has none: what is not in the file is not in the pod" },
 	{ 0, "trace", OPT_TEXT, "FILE", V(trace), "write where the time went, for Perfetto" },
 	{ 0, "build", OPT_FLAG, NULL, V(build), "refused: slipway does not build" },
@@ -103,9 +103,10 @@ static void show_output(void *ctx, const char *service, enum pod_stream stream, 
 	static const int colours[] = { 36, 33, 32, 35, 34, 96, 93, 92, 95, 94 };
 	const struct screen *s = ctx;
 	FILE *out = stream == POD_STDERR ? stderr : stdout;
-	const struct compose_service *v = compose_find(s->project, service);
+	auto_free char *plain = mem_strndup(service, strcspn(service, "@"));
+	const struct compose_service *v = compose_find(s->project, plain);
 	size_t index = v ? (size_t)(v - s->project->services) : 0;
-	auto_free char *name = mem_printf("%s-1", service);
+	auto_free char *name = text_instance(service);
 	auto_free char *now = s->v->timestamps ? proc_now_text() : NULL;
 
 	if (!is_shown(s, v))
@@ -380,12 +381,6 @@ static struct err *check_values(const struct up_values *v)
 				       "with --exit-code-from");
 	if (v->force && v->keep)
 		return err_new(EINVAL, "--force-recreate and --no-recreate exclude each other");
-	for (char **s = v->scale; s && *s; s++)
-		if (!str_ends(*s, "=1"))
-			return err_new(EINVAL,
-				       "--scale %s: one instance of a service fits into a pod; run "
-				       "the project again under another name (-p)",
-				       *s);
 	return NULL;
 }
 
@@ -485,6 +480,7 @@ struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_
 	uint64_t since = trace_begin();
 
 	c->leave.no_deps = v->no_deps;
+	c->scale = v->scale;
 	TRY(cli_project(c, operands, true));
 	since = trace_next(since, "load the project");
 	TRY(cli_host(c));
@@ -523,4 +519,31 @@ struct err *cli_up_detached(struct cli *c, char **services, bool wait)
 	compose_free(c->project);
 	c->project = before;
 	return e || !code ? e : err_new(EINTR, "interrupted");
+}
+
+/* ---- scale ---- */
+
+struct scale_values {
+	bool no_deps;
+};
+const struct opt scale_options[] = {
+	{ 0, "no-deps", OPT_FLAG, NULL, offsetof(struct scale_values, no_deps),
+	  "do not start what they depend on" },
+	{ 0 },
+};
+
+struct err *cmd_scale(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	auto_strv char **services = NULL;
+	const struct up_values v = { .detach = true,
+				     .no_deps = ((const struct scale_values *)values)->no_deps,
+				     .timeout = -1,
+				     .wait_timeout = -1,
+				     .scale = operands };
+
+	if (!*operands)
+		return err_new(EINVAL, "scale: wants SERVICE=N");
+	for (char **o = operands; *o; o++)
+		strv_add(&services, mem_strndup(*o, strcspn(*o, "=")));
+	return cmd_up(c, &v, services, ret_code);
 }

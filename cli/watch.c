@@ -38,7 +38,8 @@ static bool is_alive(const struct pod_service_state *s)
 
 static bool is_wanted(char **operands, const struct pod_service_state *s)
 {
-	return is_alive(s) && (!*operands || strv_has(operands, s->service));
+	return is_alive(s) &&
+	       (!*operands || strv_has(operands, s->service) || strv_has(operands, s->key));
 }
 
 /* ---- top ---- */
@@ -309,7 +310,7 @@ struct err *cmd_wait(struct cli *c, const void *values, char **operands, int *re
 	for (size_t i = 0; i < s->n_services; i++) {
 		const struct pod_service_state *one = &s->services[i];
 
-		if (*operands && !strv_has(operands, one->service))
+		if (*operands && !strv_has(operands, one->service) && !strv_has(operands, one->key))
 			continue;
 		printf("container \"%s\" exited with status code %lld\n", one->container,
 		       (long long)one->exit_code);

@@ -401,6 +401,7 @@ struct compose_options {
 	char *const *env_files;	 /* empty: .env of the project directory, when there is one */
 	char *const *profiles;	 /* "*": all */
 	char *const *environ;	 /* what ${VARIABLES} see first */
+	char *const *scale;	 /* "SERVICE=N": so many instances, whatever the files say */
 	char *const *services;	 /* only these and what they depend on; empty: all */
 	/* What 'config' may leave out. */
 	bool all_resources;  /* keep networks, volumes and others that no service uses */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* compose/finish.c - what a merged project says without words: names, networks, implied order. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -169,6 +170,28 @@ static void finish_service(const struct loader *l, struct node *service)
 	imply_order(service);
 }
 
+/* @text: "SERVICE=N". */
+static struct err *set_scale(const struct node *services, const char *text)
+{
+	enum { SCALE_MOST = 10000 };
+	const char *equals = strrchr(text, '=');
+	auto_free char *name = mem_strndup(text, equals ? (size_t)(equals - text) : strlen(text));
+	struct node *service = services ? node_get(services, name) : NULL;
+	int64_t n = 0;
+
+	if (!equals)
+		return err_new(EINVAL, "scale: '%s' is not SERVICE=N", text);
+	TRY(err_wrap(str_number(equals + 1, 0, SCALE_MOST, &n), "scale: %s", name));
+	if (!service || service->type != NODE_MAP)
+		return err_new(ENOENT, "scale: no such service: %s", name);
+	struct node *deploy = node_get(service, "deploy");
+
+	if (node_get(deploy, "replicas"))
+		kind_set(deploy, "replicas", NODE_INT, equals + 1);
+	kind_set(service, "scale", NODE_INT, equals + 1);
+	return NULL;
+}
+
 struct err *finish_project(struct loader *l, struct node *root)
 {
 	static const char *const groups[] = { "networks", "volumes", "configs", "secrets" };
@@ -176,6 +199,8 @@ struct err *finish_project(struct loader *l, struct node *root)
 	bool uses_default = false;
 
 	node_set(root, "name", node_scalar(NODE_STR, l->owner->p.name, root));
+	for (char *const *s = l->options->scale; s && *s; s++)
+		TRY(set_scale(services, *s));
 	if (l->options->no_normalise)
 		return NULL;
 	for (size_t i = 0; services && i < services->n; i++)

@@ -287,7 +287,7 @@ static const struct attr placement_attrs[] = {
 static const struct attr deploy_attrs[] = {
 	ROW(D, mode,             str,   REPLACE, IGNORED, SWARM),
 	ROW(D, endpoint_mode,    str,   REPLACE, IGNORED, SWARM),
-	ROW(D, replicas,         int,   REPLACE, PARTIAL, "0 or 1: one instance of a service fits into a pod"),
+	ROW(D, replicas,         int,   REPLACE, PARTIAL, "instances share the pod's network: none of several may publish ports"),
 	ROW(D, labels,           labels,   BY_KEY,  FULL,    "shown only"),
 	PART(D, update_config,   table, IGNORED, rollout_attrs, SWARM),
 	PART(D, rollback_config, table, IGNORED, rollout_attrs, SWARM),
@@ -407,7 +407,7 @@ const struct attr service_attrs[] = {
 	ROW(S, read_only,          flag,     REPLACE, FULL,    "mount the root file system read-only"),
 	ROW(S, restart,            str,      REPLACE, FULL,    "no, always, on-failure[:N] or unless-stopped"),
 	ROW(S, runtime,            str,      REPLACE, REFUSED, "slipway is the runtime"),
-	ROW(S, scale,              int,      REPLACE, PARTIAL, "0 or 1: one instance of a service fits into a pod"),
+	ROW(S, scale,              int,      REPLACE, PARTIAL, "instances share the pod's network: none of several may publish ports"),
 	LIST(S, secrets,           files,    UNIQUE,  FULL,    compose_file_ref, file_ref_attrs, "files of the top-level secrets"),
 	ROW(S, security_opt,       distinct, APPEND,  FULL,    "no-new-privileges, seccomp=unconfined or seccomp=FILE, systempaths=unconfined"),
 	ROW(S, shm_size,           size,     REPLACE, FULL,    "size of /dev/shm; 64m"),

@@ -139,10 +139,8 @@ static struct err *check_whole(const struct pod *p, const struct pod_plan *plan,
 
 /* ---- from the old to the new ---- */
 
-static bool restarts_with(const struct pod_plan *plan, const struct compose_service *s,
-			  char *const *replaced)
+static bool restarts_with(const struct compose_service *s, char *const *replaced)
 {
-	(void)plan;
 	for (size_t i = 0; i < s->depends_on.n; i++)
 		if (s->depends_on.items[i].restart &&
 		    strv_has(replaced, s->depends_on.items[i].service))
@@ -158,20 +156,20 @@ static char **find_replaced(const struct pod *p, const struct pod_plan *plan)
 
 	for (size_t i = 0; i < plan->n_containers; i++) {
 		const struct plan_container *c = &plan->containers[i];
-		const struct container *old = pod_find(p, c->service->name);
+		const struct container *old = pod_find(p, c->key);
 
 		if (!old || container_is_dead(old) || old->stopping ||
 		    !str_eq(old->plan->hash, c->hash))
-			strv_add(&replaced, mem_strdup(c->service->name));
+			strv_add(&replaced, mem_strdup(c->key));
 	}
 	while (more) {
 		more = false;
 		for (size_t i = 0; i < plan->n_containers; i++) {
-			const struct compose_service *s = plan->containers[i].service;
+			const struct plan_container *c = &plan->containers[i];
 
-			if (strv_has(replaced, s->name) || !restarts_with(plan, s, replaced))
+			if (strv_has(replaced, c->key) || !restarts_with(c->service, replaced))
 				continue;
-			strv_add(&replaced, mem_strdup(s->name));
+			strv_add(&replaced, mem_strdup(c->key));
 			more = true;
 		}
 	}
@@ -194,8 +192,8 @@ static struct container **choose(struct pod *p, const struct pod_plan *plan, cha
 	for (size_t i = 0; i < plan->n_containers; i++) {
 		const struct plan_container *c = &plan->containers[i];
 
-		if (!strv_has(replaced, c->service->name)) {
-			chosen[i] = pod_find(p, c->service->name);
+		if (!strv_has(replaced, c->key)) {
+			chosen[i] = pod_find(p, c->key);
 			chosen[i]->plan = c;
 			continue;
 		}
@@ -222,7 +220,7 @@ static enum step_state *mark_steps(const struct pod_plan *plan, char *const *rep
 		const struct pod_step *s = &plan->steps[i];
 		bool of_service =
 			s->kind == STEP_CREATE || s->kind == STEP_WAIT || s->kind == STEP_START;
-		const char *name = plan->containers[s->container].service->name;
+		const char *name = plan->containers[s->container].key;
 
 		steps[i] = s->kind == STEP_VOLUME		    ? STEP_PENDING
 			   : of_service && strv_has(replaced, name) ? STEP_PENDING
@@ -234,7 +232,7 @@ static enum step_state *mark_steps(const struct pod_plan *plan, char *const *rep
 static void refresh_names(const struct pod *p, char *const *replaced)
 {
 	for (size_t i = 0; i < p->plan->n_containers; i++)
-		if (!strv_has(replaced, p->plan->containers[i].service->name))
+		if (!strv_has(replaced, p->plan->containers[i].key))
 			err_ignore(spec_refresh(p->plan, p->containers[i]->plan, p->host,
 						pod_address(p)));
 }
@@ -293,7 +291,7 @@ void apply_failed(struct pod *p, size_t container, struct err *take_e)
 /* Its files go aside: who comes after it begins with the image's. */
 static void forget_files(const struct pod *p, const struct container *c)
 {
-	auto_free char *folder = mem_printf("rootfs/%s", c->plan->service->name);
+	auto_free char *folder = mem_printf("rootfs/%s", c->plan->key);
 	auto_free char *from = state_data(p->host, p->plan->name, folder);
 	auto_free char *trash = mem_printf("%s/trash", p->host->root);
 	auto_free char *to = mem_printf("%s/%s-%s", trash, p->plan->name, c->id);

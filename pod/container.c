@@ -85,8 +85,7 @@ static void tell_lines(struct output *o, const char *data, size_t len, bool end)
 		if (!newline && !(end && o->len) && o->len < READ)
 			return;
 		if (o->len)
-			w->on_output(w->ctx, o->c->plan->service->name, o->stream, o->partial,
-				     o->len);
+			w->on_output(w->ctx, o->c->plan->key, o->stream, o->partial, o->len);
 		o->len = 0;
 		if (!newline)
 			return;
@@ -228,7 +227,7 @@ static void on_news_event(void *arg)
 
 static struct err *make_group(struct pod *p, struct container *c)
 {
-	auto_free char *path = pod_group(p, c->plan->service->name);
+	auto_free char *path = pod_group(p, c->plan->key);
 
 	/* a group that was killed by cgroup.kill takes in nobody again: always a new one */
 	if (c->group)

@@ -70,7 +70,8 @@ static void answer(struct client *c, struct err *take_e)
 
 static bool chosen(const struct client *c, const struct container *k)
 {
-	return !c->services || strv_has(c->services, k->plan->service->name);
+	return !c->services || strv_has(c->services, k->plan->service->name) ||
+	       strv_has(c->services, k->plan->key);
 }
 
 static struct err *kill_services(struct pod *p, const struct client *c, const char *signal_name)

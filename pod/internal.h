@@ -45,7 +45,9 @@ struct plan_log {
 struct plan_container {
 	const struct compose_service *service;
 	const struct image *image;
-	char *name; /* PROJECT-SERVICE-1 */
+	int64_t number; /* which of the service's instances, from 1 */
+	char *key;  /* unique in the pod: SERVICE, and SERVICE@2 and so on for further instances */
+	char *name; /* PROJECT-SERVICE-NUMBER */
 	char *hash; /* of what the service and its image are */
 	char **argv, **env, **labels, **groups;
 	enum pod_network network;
@@ -148,7 +150,8 @@ enum pod_network pod_network_of(const struct compose_service *s);
 
 /* ---- resolve.c ---- */
 struct err *resolve_container(const struct compose_project *p, const struct compose_service *s,
-			      const struct image *i, struct plan_container *ret) must_check;
+			      const struct image *i, int64_t number,
+			      struct plan_container *ret) must_check;
 void resolve_clear(struct plan_container *c);
 /* Its mounts, those of targets above first. resolve_mounts.c */
 struct err *resolve_mounts(const struct compose_project *p, const struct compose_service *s,
@@ -382,7 +385,7 @@ char *pod_group(const struct pod *p, const char *part) must_check;
 
 /* Tells who watches the pod from this process. */
 void pod_tell(const struct pod *p, const struct container *c, enum pod_change what);
-struct container *pod_find(const struct pod *p, const char *service); /* or NULL */
+struct container *pod_find(const struct pod *p, const char *key); /* or NULL */
 
 /* command.c */
 struct err *command_start(struct container *k, const struct pod_command_options *o,

@@ -288,22 +288,21 @@ static void lint_image(struct lint *l, const struct compose_service *s)
 				s->name));
 }
 
+enum { SCALE_MAX = 100 };
+
 static void lint_scale(struct lint *l, const struct compose_service *s)
 {
 	int64_t n = compose_scale(s);
 
-	if (n == 1)
-		return;
-	if (n > 1 && s->ports.n)
+	if (n > SCALE_MAX)
+		add(l, compose_err(&s->place, "scale: %lld instances of %s are more than %d",
+				   (long long)n, s->name, SCALE_MAX));
+	else if (n > 1 && s->ports.n)
 		add(l,
 		    compose_err(&s->place,
 				"scale: %lld instances of %s cannot all listen on port %lld of "
 				"one pod",
 				(long long)n, s->name, (long long)s->ports.items[0].target.value));
-	else
-		add(l, compose_err(&s->place,
-				   "scale: one instance of a service fits into a pod, not %lld%s",
-				   (long long)n, n == 0 ? "; leave it out by a profile" : ""));
 }
 
 static void lint_namespaces(struct lint *l, const struct compose_service *s)

@@ -81,7 +81,7 @@ struct err *log_open(const struct pod_host *h, const char *pod, const struct pla
 						       loop, &c->log, &w->journal),
 					  "logging: journald"));
 	else
-		e = open_file(w, h, pod, c->service->name);
+		e = open_file(w, h, pod, c->key);
 	if (e)
 		log_free(w);
 	else
@@ -398,9 +398,9 @@ static struct err *not_kept(const struct pod_service_state *s)
 static bool read_service(const struct pod_host *h, const char *name, const struct pod_logs *l,
 			 const struct pod_service_state *s, struct reader *ret)
 {
-	auto_free char *file = mem_printf("logs/%s.log", s->service);
+	auto_free char *file = mem_printf("logs/%s.log", s->key);
 
-	ret->service = s->service;
+	ret->service = s->key;
 	ret->path = state_data(h, name, file);
 	open_reader(ret);
 	int64_t lacking = seek_tail(ret->file, l->tail);
@@ -424,7 +424,8 @@ struct err *pod_logs(const struct pod_host *h, const char *name, const struct po
 	for (size_t i = 0; i < s->n_services; i++) {
 		const struct pod_service_state *one = &s->services[i];
 
-		if (l->services && *l->services && !strv_has(l->services, one->service))
+		if (l->services && *l->services && !strv_has(l->services, one->service) &&
+		    !strv_has(l->services, one->key))
 			continue;
 		struct err *e = not_kept(one);
 

@@ -41,7 +41,7 @@ struct err *pod_lookup(const struct pod_host *h, const char *text, char **ret_po
 			free(pod);
 			free(service);
 			pod = mem_strdup(pods[i]->name);
-			service = mem_strdup(pods[i]->services[k].service);
+			service = mem_strdup(pods[i]->services[k].key);
 		}
 		pod_state_free(pods[i]);
 	}

@@ -67,11 +67,11 @@ static void name_peers(struct pod_plan *plan)
 			struct plan_container *c = &plan->containers[i];
 			const struct plan_container *other = &plan->containers[k];
 
-			strv_add(&c->peers, mem_strdup(other->service->name));
-			if (other->service->container_name)
-				strv_add(&c->peers, mem_strdup(other->name));
+			add_peer(c, other->service->name);
+			if (other->service->container_name || other->number > 1)
+				add_peer(c, other->name);
 			if (k != i && strcmp(other->hostname, other->service->name) != 0)
-				strv_add(&c->peers, mem_strdup(other->hostname));
+				add_peer(c, other->hostname);
 			add_aliases(c, other->service);
 		}
 }
@@ -91,14 +91,6 @@ static void comes_after(struct pod_plan *plan, size_t step, size_t other)
 
 	s->after = mem_grow(s->after, s->n_after + 1, sizeof(*s->after));
 	s->after[s->n_after++] = other;
-}
-
-static size_t index_of(const struct pod_plan *plan, const char *service)
-{
-	for (size_t i = 0; i < plan->n_containers; i++)
-		if (strcmp(plan->containers[i].service->name, service) == 0)
-			return i;
-	return plan->n_containers;
 }
 
 static bool has_volume_step(const struct pod_plan *plan, const char *name)
@@ -126,6 +118,25 @@ static void add_volume_steps(struct pod_plan *plan)
 		}
 }
 
+/* Container @index waits for every instance of what it depends on; none: that is not enabled, and not required. */
+static void add_waits(struct pod_plan *plan, size_t index, const size_t *starts,
+		      const struct compose_depend *d)
+{
+	for (size_t on = 0; on < plan->n_containers; on++) {
+		if (strcmp(plan->containers[on].service->name, d->service) != 0)
+			continue;
+		size_t wait = add_step(plan, (struct pod_step) { .kind = STEP_WAIT,
+								 .container = index,
+								 .on = on,
+								 .condition = d->condition,
+								 .required = d->required,
+								 .place = &d->place });
+
+		comes_after(plan, wait, starts[on]);
+		comes_after(plan, starts[index], wait);
+	}
+}
+
 /* The order of START steps: what a service waits for is there before. */
 static void add_start_steps(struct pod_plan *plan, const size_t *creates, size_t network)
 {
@@ -139,21 +150,8 @@ static void add_start_steps(struct pod_plan *plan, const size_t *creates, size_t
 
 		comes_after(plan, starts[i], creates[i]);
 		comes_after(plan, starts[i], network);
-		for (size_t k = 0; k < s->depends_on.n; k++) {
-			const struct compose_depend *d = &s->depends_on.items[k];
-			size_t on = index_of(plan, d->service);
-
-			if (on == plan->n_containers)
-				continue; /* not required, and not enabled */
-			size_t wait = add_step(plan, (struct pod_step) { .kind = STEP_WAIT,
-									 .container = i,
-									 .on = on,
-									 .condition = d->condition,
-									 .required = d->required,
-									 .place = &d->place });
-			comes_after(plan, wait, starts[on]);
-			comes_after(plan, starts[i], wait);
-		}
+		for (size_t k = 0; k < s->depends_on.n; k++)
+			add_waits(plan, i, starts, &s->depends_on.items[k]);
 	}
 }
 
@@ -185,6 +183,27 @@ static void make_steps(struct pod_plan *plan)
 	add_start_steps(plan, creates, network);
 }
 
+/* One container for each instance of the service. */
+static struct err *add_instances(struct pod_plan *plan, const struct compose_service *s,
+				 const struct image *image, const struct pod_host *h)
+{
+	int64_t n = compose_scale(s);
+	struct err *errors = NULL;
+
+	plan->containers = mem_grow(plan->containers, plan->n_containers + (size_t)n + 1,
+				    sizeof(*plan->containers));
+	for (int64_t number = 1; number <= n && !errors; number++) {
+		struct plan_container *c = &plan->containers[plan->n_containers++];
+
+		errors = resolve_container(plan->project, s, image, number, c);
+		if (!errors)
+			errors = resolve_log(h, c);
+		if (!s->stop_grace_period.set)
+			c->grace = config_stop_timeout(h ? h->config : NULL);
+	}
+	return errors;
+}
+
 struct err *pod_plan(const struct compose_project *p, struct image *const *images,
 		     const struct pod_host *h, struct pod_plan **ret, char ***ret_warnings)
 {
@@ -194,16 +213,8 @@ struct err *pod_plan(const struct compose_project *p, struct image *const *image
 	plan->project = p;
 	plan->name = p->name;
 	TRY(lint_project(p, h, ret_warnings));
-	plan->containers = mem_alloc((p->n_services + 1) * sizeof(*plan->containers));
-	for (size_t i = 0; i < p->n_services; i++) {
-		plan->n_containers++;
-		struct err *e =
-			resolve_container(p, &p->services[i], images[i], &plan->containers[i]);
-
-		errors = err_join(errors, e ? e : resolve_log(h, &plan->containers[i]));
-		if (!p->services[i].stop_grace_period.set)
-			plan->containers[i].grace = config_stop_timeout(h ? h->config : NULL);
-	}
+	for (size_t i = 0; i < p->n_services; i++)
+		errors = err_join(errors, add_instances(plan, &p->services[i], images[i], h));
 	TRY(errors);
 	if (plan->n_containers == 0)
 		return err_new(EINVAL, "%s: no service is enabled", p->files[0]);
@@ -255,8 +266,7 @@ static const char *const conditions[] = { "started", "healthy", "completed" };
 const char *step_describe(const struct pod_plan *plan, const struct pod_step *s, char *buffer,
 			  size_t size)
 {
-	const char *service =
-		plan->n_containers ? plan->containers[s->container].service->name : "";
+	const char *service = plan->n_containers ? plan->containers[s->container].key : "";
 
 	switch (s->kind) {
 	case STEP_VOLUME:
@@ -289,7 +299,7 @@ const char *step_describe(const struct pod_plan *plan, const struct pod_step *s,
 		break;
 	case STEP_WAIT:
 		snprintf(buffer, size, "%s waits until %s is %s%s", service,
-			 plan->containers[s->on].service->name, conditions[s->condition],
+			 plan->containers[s->on].key, conditions[s->condition],
 			 s->required ? "" : " (not required)");
 		break;
 	case STEP_START:

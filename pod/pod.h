@@ -243,6 +243,7 @@ void pod_command_cancel(struct pod_command *take_c); /* NULL is fine */
 /* ---- asking and telling running pods ---- */
 
 struct pod_service_state {
+	char *key; /* see pod_key() */
 	char *service, *container, *image, *command, *state, *health, *started, *finished;
 	char *ports; /* "0.0.0.0:8080->80/tcp" */
 	int64_t exit_code, restarts, pid;
@@ -269,7 +270,10 @@ void pod_state_cleanup(struct pod_state **s);
 #define auto_pod_state cleanup_with(pod_state_cleanup)
 /* Whether @plan is another pod than the one that runs: other services, configurations or images. */
 bool pod_changed(const struct pod_plan *plan, const struct pod_state *s);
-const struct pod_service_state *pod_state_find(const struct pod_state *s, const char *service);
+/* @key: a service (its first instance), or pod_key() of one of its instances. */
+const struct pod_service_state *pod_state_find(const struct pod_state *s, const char *key);
+/* How functions here call instance @number of @service: the service, or "SERVICE@2". The caller's. */
+char *pod_key(const char *service, int64_t number) must_check;
 
 /*
  * Whether a supervisor answers for @name. A pod without one may seem alive for a

@@ -291,13 +291,14 @@ static void add_labels(const struct compose_project *p, const struct compose_ser
 		       struct plan_container *c)
 {
 	auto_free char *files = strv_join(p->files, ",");
+	auto_free char *number = mem_printf("%lld", (long long)c->number);
 	const char *owner = p->policy.project;
 	const struct {
 		const char *key, *value;
 	} labels[] = {
 		{ "project", owner ? owner : p->name },
 		{ "service", s->name },
-		{ "container-number", "1" },
+		{ "container-number", number },
 		{ "oneoff", owner ? "True" : "False" },
 		{ "config-hash", c->hash },
 		{ "project.working_dir", p->dir },
@@ -314,17 +315,26 @@ static void add_labels(const struct compose_project *p, const struct compose_ser
 	}
 }
 
-struct err *resolve_container(const struct compose_project *p, const struct compose_service *s,
-			      const struct image *i, struct plan_container *ret)
+char *pod_key(const char *service, int64_t number)
 {
-	*ret = (struct plan_container) { .service = s, .image = i };
+	return number > 1 ? mem_printf("%s@%lld", service, (long long)number) : mem_strdup(service);
+}
+
+struct err *resolve_container(const struct compose_project *p, const struct compose_service *s,
+			      const struct image *i, int64_t number, struct plan_container *ret)
+{
+	*ret = (struct plan_container) { .service = s, .image = i, .number = number };
 	auto_free char *text = compose_text(p, s);
 	auto_free char *whole = mem_printf("%s%s", text, i->id);
 
 	ret->hash = mem_printf("%016llx", (unsigned long long)str_hash(whole, strlen(whole)));
-	ret->name = s->container_name ? mem_strdup(s->container_name)
-				      : mem_printf("%s-%s-1", p->name, s->name);
-	ret->hostname = mem_strdup(s->hostname ? s->hostname : s->name);
+	ret->name = s->container_name
+			    ? mem_strdup(s->container_name)
+			    : mem_printf("%s-%s-%lld", p->name, s->name, (long long)number);
+	ret->key = pod_key(s->name, number);
+	ret->hostname = s->hostname  ? mem_strdup(s->hostname)
+			: number > 1 ? mem_printf("%s-%lld", s->name, (long long)number)
+				     : mem_strdup(s->name);
 	ret->user = mem_strdup(s->user ? s->user : i->user ? i->user : "");
 	ret->cwd = mem_strdup(s->working_dir   ? s->working_dir
 			      : i->working_dir ? i->working_dir
@@ -371,6 +381,7 @@ void resolve_clear(struct plan_container *c)
 	free(c->mounts);
 	free(c->rlimits);
 	free(c->name);
+	free(c->key);
 	free(c->hash);
 	free(c->user);
 	free(c->cwd);

@@ -78,15 +78,18 @@ static const struct compose_volume *find_volume(const struct compose_project *p,
 }
 
 static void resolve_volume(const struct compose_project *p, const struct compose_service *s,
-			   const struct compose_mount *m, struct plan_mount *out)
+			   int64_t number, const struct compose_mount *m, struct plan_mount *out)
 {
 	const struct compose_volume *v = m->source ? find_volume(p, m->source) : NULL;
 	auto_free char *flat = mem_strdup(m->target);
 
-	for (char *c = flat; *c; c++)
-		*c = *c == '/' ? '-' : *c;
-	/* an anonymous volume belongs to its service and path, and goes with 'down -v' */
-	out->source = v ? mem_strdup(v->name) : mem_printf("%s_%s_anon%s", p->name, s->name, flat);
+	for (char *t = flat; *t; t++)
+		*t = *t == '/' ? '-' : *t;
+	/* an anonymous volume belongs to its container and path, and goes with 'down -v' */
+	out->source = v		   ? mem_strdup(v->name)
+		      : number > 1 ? mem_printf("%s_%s-%lld_anon%s", p->name, s->name,
+						(long long)number, flat)
+				   : mem_printf("%s_%s_anon%s", p->name, s->name, flat);
 	out->external = v && v->external;
 	for (char *const *label = v ? v->labels : NULL; label && *label; label++)
 		strv_add(&out->labels, mem_strdup(*label));
@@ -148,7 +151,7 @@ static struct err *resolve_mount(const struct compose_project *p, const struct c
 		out->create_source = m->create_host_path;
 		TRY(resolve_propagation(m, &out->propagation));
 	} else {
-		resolve_volume(p, s, m, out);
+		resolve_volume(p, s, s == c->service ? c->number : 1, m, out);
 		TRY(resolve_device(p, m, out));
 	}
 	if (m->read_only)
@@ -285,7 +288,7 @@ struct err *resolve_mounts(const struct compose_project *p, const struct compose
 			**v == '/' && (*v)[1] ? add_mount(c, COMPOSE_VOLUME, *v) : NULL;
 
 		if (m)
-			resolve_volume(p, s, &anonymous, m);
+			resolve_volume(p, s, c->number, &anonymous, m);
 	}
 	if (c->n_mounts) /* what lies above comes first */
 		qsort(c->mounts, c->n_mounts, sizeof(*c->mounts), by_depth);

@@ -86,7 +86,7 @@ struct err *spec_refresh(const struct pod_plan *plan, const struct plan_containe
 					   .address = address,
 					   .peers = c->peers,
 					   .extra = c->service->extra_hosts };
-	auto_free char *file = mem_printf("files/%s/hosts", c->service->name);
+	auto_free char *file = mem_printf("files/%s/hosts", c->key);
 	auto_free char *path = state_path(h, plan->name, file), *text = NULL;
 	auto_fd int fd = -1;
 
@@ -111,7 +111,7 @@ static struct err *give_files(const struct pod_plan *plan, const struct plan_con
 				     .dns = v->dns,
 				     .search = v->dns_search,
 				     .options = v->dns_opt };
-	auto_free char *folder = mem_printf("files/%s", v->name);
+	auto_free char *folder = mem_printf("files/%s", c->key);
 	auto_free char *dir_path = state_path(h, plan->name, folder);
 	auto_free char *hosts = NULL, *resolv = NULL, *hostname = mem_printf("%s\n", c->hostname);
 	auto_fd int dir = -1;
@@ -209,7 +209,7 @@ static struct err *add_mount(const struct pod_host *h, const struct plan_mount *
 static struct err *give_overlay(const struct pod_plan *plan, const struct plan_container *c,
 				const struct pod_host *h, struct container_spec *s)
 {
-	auto_free char *folder = mem_printf("rootfs/%s", c->service->name);
+	auto_free char *folder = mem_printf("rootfs/%s", c->key);
 	auto_free char *dir = state_data(h, plan->name, folder);
 	char *upper = keep(s, mem_printf("%s/upper", dir)),
 	     *work = keep(s, mem_printf("%s/work", dir));
@@ -304,7 +304,7 @@ struct err *spec_make(const struct pod_plan *plan, const struct plan_container *
 		.join_types = { CLONE_NEWNET },
 	};
 	base_mounts(s, c->network == POD_NETWORK_HOST);
-	auto_free char *folder = mem_printf("files/%s", v->name);
+	auto_free char *folder = mem_printf("files/%s", c->key);
 	auto_free char *files = state_path(h, plan->name, folder);
 
 	e = fd_mkdirs(AT_FDCWD, files, 0711);

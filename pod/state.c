@@ -91,6 +91,8 @@ static json_t *container_json(const struct pod *p, size_t index)
 	json_t *j = json_object();
 
 	json_put_str(j, "service", c->plan->service->name);
+	json_put_str(j, "key", c->plan->key);
+	json_put_int(j, "number", c->plan->number);
 	json_put_str(j, "container", c->plan->name);
 	json_put_str(j, "image", c->plan->service->image);
 	json_put_str(j, "image_id", c->plan->image->id);
@@ -115,7 +117,7 @@ static json_t *container_json(const struct pod *p, size_t index)
 	json_put_strv(j, "labels", c->plan->labels);
 	json_put_strv(j, "layers", c->plan->image->layers);
 	json_object_set_new(j, "process", process_json(c->plan));
-	auto_free char *group = pod_group(p, c->plan->service->name);
+	auto_free char *group = pod_group(p, c->plan->key);
 
 	json_put_int(j, "memory_limit", c->plan->limits.memory_max);
 	json_put_str(j, "cgroup", group);
@@ -203,14 +205,23 @@ static void read_service(const json_t *j, bool alive, struct pod_service_state *
 	struct {
 		const char *key;
 		char **field;
-	} texts[] = { { "service", &s->service }, { "container", &s->container },
-		      { "image", &s->image },	  { "command", &s->command },
-		      { "state", &s->state },	  { "health", &s->health },
-		      { "started", &s->started }, { "finished", &s->finished },
+	} texts[] = { { "key", &s->key },
+		      { "service", &s->service },
+		      { "container", &s->container },
+		      { "image", &s->image },
+		      { "command", &s->command },
+		      { "state", &s->state },
+		      { "health", &s->health },
+		      { "started", &s->started },
+		      { "finished", &s->finished },
 		      { "cgroup", &s->cgroup } };
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		*texts[i].field = text_of(j, texts[i].key);
+	if (!*s->key) { /* of a version that had one instance of each */
+		free(s->key);
+		s->key = mem_strdup(s->service);
+	}
 	s->exit_code = json_integer_value(json_at(j, "exit_code"));
 	s->restarts = json_integer_value(json_at(j, "restarts"));
 	s->pid = json_integer_value(json_at(j, "pid"));
@@ -268,8 +279,9 @@ void pod_state_free(struct pod_state *s)
 		return;
 	for (size_t i = 0; i < s->n_services; i++) {
 		struct pod_service_state *v = &s->services[i];
-		char *texts[] = { v->service, v->container, v->image,	 v->command, v->state,
-				  v->health,  v->started,   v->finished, v->ports,   v->cgroup };
+		char *texts[] = { v->key,      v->service, v->container, v->image,
+				  v->command,  v->state,   v->health,	 v->started,
+				  v->finished, v->ports,   v->cgroup };
 
 		for (size_t k = 0; k < ARRAY_LEN(texts); k++)
 			free(texts[k]);
@@ -288,10 +300,10 @@ void pod_state_cleanup(struct pod_state **s)
 	pod_state_free(*s);
 }
 
-const struct pod_service_state *pod_state_find(const struct pod_state *s, const char *service)
+const struct pod_service_state *pod_state_find(const struct pod_state *s, const char *key)
 {
 	for (size_t i = 0; i < s->n_services; i++)
-		if (strcmp(s->services[i].service, service) == 0)
+		if (strcmp(s->services[i].key, key) == 0)
 			return &s->services[i];
 	return NULL;
 }
@@ -300,7 +312,7 @@ bool pod_changed(const struct pod_plan *plan, const struct pod_state *s)
 {
 	for (size_t i = 0; i < plan->n_containers; i++) {
 		const struct plan_container *c = &plan->containers[i];
-		const struct pod_service_state *old = pod_state_find(s, c->service->name);
+		const struct pod_service_state *old = pod_state_find(s, c->key);
 
 		if (!old || !str_eq(json_string_value(json_at(old->json, "config_hash")), c->hash))
 			return true;

@@ -225,7 +225,7 @@ static void remove_groups(const struct pod *p)
 	auto_free char *pause = pod_group(p, "slipway-pause");
 
 	for (size_t i = 0; i < p->plan->n_containers && !*p->cgroup_path; i++) {
-		auto_free char *path = pod_group(p, p->plan->containers[i].service->name);
+		auto_free char *path = pod_group(p, p->plan->containers[i].key);
 
 		err_ignore(cgroupfs_remove(p->cgroups, path, false, CGROUP_WAIT));
 	}

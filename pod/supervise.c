@@ -53,10 +53,10 @@ void pod_tell(const struct pod *p, const struct container *c, enum pod_change wh
 		w->on_news(w->ctx, &news);
 }
 
-struct container *pod_find(const struct pod *p, const char *service)
+struct container *pod_find(const struct pod *p, const char *key)
 {
 	for (size_t i = 0; i < p->plan->n_containers; i++)
-		if (strcmp(p->plan->containers[i].service->name, service) == 0)
+		if (strcmp(p->plan->containers[i].key, key) == 0)
 			return p->containers[i];
 	return NULL;
 }

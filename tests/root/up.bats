@@ -166,7 +166,7 @@ began() { slipway ps -a --format json | jq -r "select(.Service == \"$1\") | .Nam
 	END
 	run slipway up --build
 	assert_failure 1
-	run slipway up --scale a=2
+	run slipway up --scale a=101
 	assert_failure 1
 	run slipway up -d --exit-code-from a
 	assert_failure 1
@@ -408,4 +408,64 @@ pid() { jq -r --arg s "$1" '.services[] | select(.service == $s).pid' "$SLIPWAY_
 	run wait "$changing"
 	[ "$status" -ne 0 ]
 	grep -q 'is being stopped' changing.txt
+}
+
+@test "several instances of a service: scale, deploy.replicas, --index, and one of them alone" {
+	compose <<-EOF
+		services:
+		  worker:
+		    image: $registry/busybox
+		    command: [sh, -c, 'echo I am \$\$(hostname); exec sleep 1000']
+		    init: true
+		    deploy: {replicas: 2}
+		    volumes: [/data]
+		  after: {image: $registry/busybox, command: [sleep, "1000"], init: true, depends_on: [worker]}
+	EOF
+	run slipway plan
+	assert_line 'after waits until worker is started'
+	assert_line 'after waits until worker@2 is started'
+	slipway up -d
+	[ "$(slipway ps --format '{{.Name}}' | sort | xargs)" = "$project-after-1 $project-worker-1 $project-worker-2" ]
+	[ "$(slipway exec -T worker hostname)" = worker ]
+	[ "$(slipway exec -T --index 2 worker hostname)" = worker-2 ]
+	run slipway exec -T --index 3 worker hostname
+	assert_failure
+	slipway exec -T worker touch /data/first
+	run slipway exec -T --index 2 worker ls /data
+	assert_output ''
+	wait_for 5 eval 'slipway logs worker | grep -q "worker-2  *| I am worker-2"'
+	# more of them, and fewer: the others run on
+	first=$(pid worker | head -n 1)
+	slipway scale worker=3
+	[ "$(slipway ps --services | grep -c worker)" -ge 1 ]
+	[ "$(slipway ps -q | grep -c worker)" = 3 ]
+	[ "$(pid worker | head -n 1)" = "$first" ]
+	slipway up -d --scale worker=1
+	[ "$(slipway ps -q | grep -c worker)" = 1 ]
+	[ "$(pid worker | head -n 1)" = "$first" ]
+	slipway up -d
+	[ "$(slipway ps -q | grep -c worker)" = 2 ]
+	# by its name, one alone
+	slipway stop -t 0 "$project-worker-2"
+	[ "$(slipway ps -q | grep -c worker)" = 1 ]
+	slipway start "$project-worker-2"
+	[ "$(slipway ps -q | grep -c worker)" = 2 ]
+	slipway kill worker
+	wait_for 5 eval '[ "$(slipway ps -q | grep -c worker)" = 0 ]'
+}
+
+@test "instances that cannot be are refused" {
+	compose <<-EOF
+		services:
+		  web: {image: $registry/busybox, ports: ["80"], scale: 2}
+	EOF
+	run slipway up -d
+	assert_failure 1
+	assert_line 'scale: 2 instances of web cannot all listen on port 80 of one pod'
+	run slipway up -d --scale web=1 --scale nobody=2
+	assert_failure 1
+	assert_line 'scale: no such service: nobody'
+	run slipway scale web
+	assert_failure 1
+	assert_line "scale: 'web' is not SERVICE=N"
 }
