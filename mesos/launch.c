@@ -373,7 +373,9 @@ void launch_begin(struct session *s, json_t *const *tasks, size_t n, bool group)
 	struct launch *l = mem_alloc(sizeof(*l)), **last = &s->launches;
 	struct err *e;
 
-	*l = (struct launch) { .s = s, .n = n, .group = group, .untold = json_array() };
+	*l = (struct launch) {
+		.s = s, .n = n, .group = group, .grace = INT64_MAX, .untold = json_array()
+	};
 	while (*last)
 		last = &(*last)->next;
 	*last = l;

@@ -45,9 +45,9 @@ struct launch {
 	int64_t tries;
 	struct watch *on_pull, *on_retry, *on_limit, *on_completion;
 	/* why it ends */
-	bool killed; /* by the framework, or for its health check */
-	int64_t grace;
-	char *why; /* message of the last status */
+	bool killed;   /* by the framework, or for its health check */
+	int64_t grace; /* of the kills so far; INT64_MAX: there was none */
+	char *why;     /* message of the last status */
 	const char *reason;
 	char *culprit; /* the service whose end was the pod's */
 	bool oom, failed, completion;

@@ -110,6 +110,19 @@ def _(case):
         c.wait_exit()
 
 
+@test("a kill that comes while a pod ends by itself takes no time away that it gives")
+def _(case):
+    slow = ["sh", "-c", "trap 'sleep 1.5; echo done >/data/mark; exit 0' TERM; while :; do sleep 0.1; done"]
+    c = case.launch({"slow": {"command": slow, "volumes": ["./data:/data"]}, "bad": ["sh", "-c", "sleep 0.5; exit 7"]},
+                    files={"data/.keep": ""})
+    c.status("TASK_RUNNING")
+    time.sleep(1)
+    c.kill(grace=10)
+    c.status("TASK_FAILED")
+    equal(os.path.exists(f"{c.sandbox}/data/mark"), True, "it has ended in its own time")
+    c.wait_exit()
+
+
 @test("who ends before the grace period is over is not waited for")
 def _(case):
     c = case.launch({"it": SLEEPER})
