@@ -32,10 +32,8 @@ json_t *tell_describe(const struct launch *l)
 	for (size_t i = 0; i < l->n; i++)
 		json_array_append(tasks, l->tasks[i].info);
 	json_object_set_new(j, "tasks", tasks);
-	if (l->culprit)
-		json_object_set_new(j, "service", json_string(l->culprit));
-	if (l->why)
-		json_object_set_new(j, "message", json_string(l->why));
+	json_put_str(j, "service", l->culprit);
+	json_put_str(j, "message", l->why);
 	return j;
 }
 
@@ -75,9 +73,9 @@ void tell_task(struct launch *l, struct task *t, const char *state, const char *
 		return;
 	session_tell(l->s, &st);
 	input = tell_describe(l);
-	json_object_set_new(input, "task_id", json_string(t->id));
-	json_object_set_new(input, "state", json_string(state));
-	json_object_set_new(input, "message", json_string(message));
+	json_put_str(input, "task_id", t->id);
+	json_put_str(input, "state", state);
+	json_put_str(input, "message", message);
 	json_array_append_new(l->untold, input);
 	run_status_hooks(l);
 }

@@ -32,10 +32,9 @@ void session_tell(struct session *s, const struct status *st)
 
 	log_info("task %s: %s%s%s%s%s", st->task, st->state, st->reason ? " " : "",
 		 st->reason ? st->reason : "", *st->message ? ": " : "", st->message);
-	if (st->reason)
-		json_object_set_new(j, "reason", json_string(st->reason));
-	if (*st->message)
-		json_object_set_new(j, "message", json_string(st->message));
+	json_put_str(j, "reason", st->reason);
+	if (*st->message) /* with what services wrote, which may be anything */
+		json_put_str(j, "message", st->message);
 	if (st->more)
 		json_object_update(j, st->more);
 	link_add_update(s->link, j);

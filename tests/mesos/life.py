@@ -60,6 +60,15 @@ def _(case):
     c.wait_exit()
 
 
+@test("a message with bytes that are not UTF-8 is told all the same")
+def _(case):
+    c = case.launch({"bad": ["sh", "-c", "sleep 0.3; printf 'b\\377d\\n' >&2; exit 7"]})
+    failed = c.status("TASK_FAILED")
+    contains(failed["message"], "exited with status 7")
+    contains(failed["message"], "b?d")
+    c.wait_exit()
+
+
 @test("a service that dies of a signal: the message tells which")
 def _(case):
     # (As process 1 it would not get it.)
