@@ -363,9 +363,22 @@ static const struct {
 	{ "mac-address", put_text, "mac_address" },
 };
 
+/* A project is UTF-8: what is not would be missing in it, and nobody told. */
+struct err *flags_check(const char *what, char *const *texts)
+{
+	for (; texts && *texts; texts++) {
+		auto_json json_t *text = json_string(*texts);
+
+		if (!text)
+			return err_new(EILSEQ, "%s '%s' is not UTF-8", what, *texts);
+	}
+	return NULL;
+}
+
 /* "NAME=VALUE", as OPT_GIVEN notes it. */
 struct err *flags_apply(char *const *given, json_t *project, json_t *service)
 {
+	TRY(flags_check("option", given));
 	for (; given && *given; given++) {
 		auto_free char *option = mem_strndup(*given, strcspn(*given, "="));
 		struct writing w = { project, service, option };

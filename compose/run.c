@@ -31,6 +31,7 @@ static struct err *put_run(const struct compose_run *r, json_t *project, json_t 
 	if (r->network)
 		flags_put(service, "network_mode", r->network);
 	TRY(flags_apply(r->given, project, service));
+	TRY(flags_check("argument", argv));
 	flags_command(service, argv);
 	json_put_bool(service, "tty", r->tty);
 	json_put_bool(service, "stdin_open", r->interactive);

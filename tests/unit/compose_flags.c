@@ -128,6 +128,8 @@ TEST(what_has_no_attribute_is_refused_by_name)
 		{ "--volume-driver nfs img", "--volume-driver nfs: there is only local" },
 		{ "--mount type=bind,odd=1 img", "--mount: 'odd' is not supported" },
 		{ "-e =x img", "--env: '=x' has no name" },
+		{ "img a\xff", "argument 'a\xff' is not UTF-8" },
+		{ "-e A=\xff img", "option 'env=A=\xff' is not UTF-8" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
