@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* compose/flags_mount.c - docker run's -v and --mount as mounts of a service. */
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,8 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "compose/internal.h"
+
+enum { MODE_MAX = 07777 };
 
 /* What is mounted on the same path gives way, as with docker compose. */
 static void add_mount(struct writing *w, json_t *take_mount)
@@ -122,6 +125,19 @@ static const struct {
 	{ "tmpfs-mode", "tmpfs.mode", MOUNT_OCTAL },
 };
 
+static struct err *put_octal(struct writing *w, json_t *mount, const char *path, const char *key,
+			     const char *value)
+{
+	char *end = NULL;
+	long mode = strtol(value, &end, 8);
+
+	if (!isdigit((unsigned char)*value) || *end || mode > MODE_MAX)
+		return err_new(EINVAL, "--%s: %s '%s' is not a mode; write 1777", w->option, key,
+			       value);
+	flags_set(mount, path, json_integer(mode));
+	return NULL;
+}
+
 static struct err *put_mount_key(struct writing *w, json_t *mount, const char *word,
 				 char **ret_source)
 {
@@ -141,9 +157,12 @@ static struct err *put_mount_key(struct writing *w, json_t *mount, const char *w
 	if (mount_keys[i].kind == MOUNT_TEXT)
 		flags_set(mount, mount_keys[i].path, flags_text(value));
 	else if (mount_keys[i].kind == MOUNT_OCTAL)
-		flags_set(mount, mount_keys[i].path, json_integer(strtol(value, NULL, 8)));
+		return put_octal(w, mount, mount_keys[i].path, key, value);
 	else if (str_one_of(value, (const char *const[]) { "true", "1", NULL }))
 		flags_set(mount, mount_keys[i].path, json_true());
+	else if (!str_one_of(value, (const char *const[]) { "false", "0", NULL }))
+		return err_new(EINVAL, "--%s: %s '%s' is neither true nor false", w->option, key,
+			       value);
 	return NULL;
 }
 

@@ -16,6 +16,8 @@
 #include "base/str.h"
 #include "compose/marathon.h"
 
+enum { GRACE_MAX = 1000000 /* seconds */ };
+
 void app_refuse(struct app *a, const char *path, const char *why)
 {
 	a->errors = err_join(a->errors, err_new(EINVAL, "%s: %s: %s", a->file, path, why));
@@ -141,9 +143,13 @@ static void take_tty(struct app *a, const char *path, json_t *value)
 
 static void take_grace(struct app *a, const char *path, json_t *value)
 {
-	auto_free char *text = mem_printf("%gs", json_number_value(value));
+	double seconds = json_number_value(value);
+	auto_free char *text = mem_printf("%.3fs", seconds);
 
-	(void)path;
+	if (!json_is_number(value) || seconds < 0 || seconds > GRACE_MAX) {
+		app_refuse(a, path, "must be a number of seconds");
+		return;
+	}
 	flags_put(a->service, "stop_grace_period", text);
 }
 
