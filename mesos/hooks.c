@@ -25,7 +25,7 @@
 #include "base/str.h"
 #include "mesos/internal.h"
 
-enum { OUTPUT_MAX = 4 << 20, SAID_MAX = 400 };
+enum { OUTPUT_MAX = 4 << 20, SAID_MAX = 400, DEATH_MS = 2000 };
 
 struct hooks {
 	const struct session *session;
@@ -144,6 +144,13 @@ static void release_process(struct hooks *h)
 	h->pid = 0;
 }
 
+/* Its group, and it alone where it has left that. */
+static void kill_hook(const struct hooks *h)
+{
+	(void)kill(-h->pid, SIGKILL);
+	err_ignore(proc_kill(h->pidfd, SIGKILL));
+}
+
 void hooks_cancel(struct hooks *take_h)
 {
 	struct proc_exit how;
@@ -151,8 +158,9 @@ void hooks_cancel(struct hooks *take_h)
 	if (!take_h)
 		return;
 	if (take_h->pid > 0) {
-		(void)kill(-take_h->pid, SIGKILL);
-		err_ignore(proc_wait(take_h->pidfd, &how));
+		kill_hook(take_h);
+		if (!proc_wait_for(take_h->pidfd, DEATH_MS, &how))
+			log_warn("a hook, process %d, does not die", take_h->pid);
 	}
 	release_process(take_h);
 	watch_free(take_h->on_begin);
@@ -240,7 +248,7 @@ static void on_limit(void *arg)
 	watch_free(h->on_limit);
 	h->on_limit = NULL;
 	h->late = true;
-	(void)kill(-h->pid, SIGKILL);
+	kill_hook(h);
 }
 
 /* Each sees the model as the one before has left it. */
@@ -250,7 +258,9 @@ static void refresh_input(struct hooks *h)
 
 	if (!h->model)
 		return;
-	err_ignore(json_parse(h->input, strlen(h->input), SIZE_MAX, &input));
+	err_ignore(wire_parse(h->input, strlen(h->input), &input)); /* our own words */
+	if (!input)
+		return;
 	json_object_set(input, "model", *h->model);
 	free(h->input);
 	h->input = json_text(input, 0);

@@ -329,11 +329,12 @@ static void on_subscription_end(void *ctx, long status, const char *text)
 	bool was = k->subscribed;
 
 	k->subscription = NULL;
+	if (k->events) /* the last words come first */
+		on_events(k);
+	was |= k->subscribed;
 	k->subscribed = false;
 	http_cancel(steal(&k->call));
 	k->in_call = NULL;
-	if (k->events) /* the last words come first */
-		on_events(k);
 	if (k->given_up)
 		return;
 	if (was || status == 0 || status == 503)

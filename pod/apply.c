@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -384,8 +385,12 @@ void apply_forget(struct pod *p)
 struct err *pod_apply(const struct pod_host *h, const struct compose_project *p)
 {
 	auto_free char *path = state_path(h, p->name, "next.yml");
+	auto_free char *turn = state_path(h, p->name, "next.lock");
+	auto_fd int lock = -1;
 	char *text = NULL;
 	size_t len;
+
+	TRY(fd_lock(AT_FDCWD, turn, LOCK_EX, &lock)); /* two at once: one after the other */
 	FILE *out = open_memstream(&text, &len);
 
 	if (!out)
