@@ -93,9 +93,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	const struct compose_service service = { .name = "web" };
-	const struct plan_container c = {
-		.service = &service, .log = { .attrs = data[0] >> 7 ? attrs : NULL, .files = 1 }
-	};
+	const struct plan_container c = { .service = &service,
+					  .key = (char *)(uintptr_t) "web",
+					  .log = { .attrs = data[0] >> 7 ? attrs : NULL,
+						   .files = 1 } };
 	auto_err struct err *e = log_open(&host, "p", &c, NULL, &w);
 
 	FUZZ_CHECK(!e);

@@ -50,6 +50,7 @@ static struct plan_container *make_service(const char *name, struct plan_log log
 	s->place = (struct compose_place) { "a.yml", 1, 1, "services.web" };
 	c->service = s;
 	c->log = log;
+	c->key = mem_strdup(name);
 	return c;
 }
 
