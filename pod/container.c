@@ -197,6 +197,7 @@ static void on_news_event(void *arg)
 	trace_end(c->plan->service->name, c->traced, "from the gate to its program");
 	watch_free(c->on_news);
 	c->on_news = NULL;
+	fd_close(&c->process.socket);
 	if (e) {
 		e = err_wrap(e, "service %s", c->plan->service->name);
 		if (c->late && c->pod->applying) {

@@ -344,7 +344,6 @@ struct err *runtime_event(struct runtime_container *c, enum runtime_news *ret, i
 	fd_cleanup(&fd);
 	if (n < 0 && errno != ECONNRESET)
 		return err_errno("hear from the container");
-	fd_close(&c->socket);
 	if (n <= 0) { /* closed by exec - or by a death on the way, which its exit tells */
 		*ret = RUNTIME_RUNNING;
 		return NULL;

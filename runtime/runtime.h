@@ -127,7 +127,7 @@ struct runtime_place {
 struct runtime_container {
 	pid_t pid; /* as the caller sees it */
 	int pidfd;
-	int socket; /* readable when runtime_event() has something to say; then -1 */
+	int socket; /* readable when runtime_event() has something to say */
 };
 
 /*
@@ -142,6 +142,8 @@ enum runtime_news { RUNTIME_READY, RUNTIME_RUNNING };
 /*
  * Waits for the next news of the child: it is at the gate, or its program runs.
  * What it could not do is the error. With tty, READY brings the master (*ret_tty).
+ * The socket stays open: who watches it has to stop that first. Siblings that were
+ * cloned meanwhile hold it, too, and epoll would report it until they are gone.
  */
 struct err *runtime_event(struct runtime_container *c, enum runtime_news *ret,
 			  int *ret_tty) must_check;

@@ -58,6 +58,27 @@ is_page() { [ "$(page "$1" 2>/dev/null)" = 'hello from the pod' ]; }
 	assert_failure 7 # nobody listens
 }
 
+@test "while one waits at its gate for another, the supervisor sleeps" {
+	compose <<-END
+		services:
+		  slow:
+		    image: $registry/busybox
+		    init: true
+		    command: [sleep, '1000']
+		    healthcheck: {test: sleep 1, interval: 5s}
+		  waits:
+		    image: $registry/busybox
+		    init: true
+		    command: [sleep, '1000']
+		    depends_on: {slow: {condition: service_healthy}}
+	END
+	slipway up -d
+	supervisor=$(jq .supervisor "$SLIPWAY_RUN/pods/$project/state.json")
+	# ticks of 10 ms, in user mode and in the kernel
+	ticks=$(awk '{ print $14 + $15 }' "/proc/$supervisor/stat")
+	[ "$ticks" -lt 30 ]
+}
+
 @test "the page is there on every address of the host, and for another host" {
 	write_pod
 	ip addr add 192.0.2.1/32 dev lo
