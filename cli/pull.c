@@ -27,10 +27,18 @@ static struct err *check_policy(const char *policy)
 				 policy);
 }
 
+static bool is_same_image(const struct compose_service *a, const struct compose_service *b)
+{
+	return str_eq(a->image, b->image) && str_eq(a->platform, b->platform);
+}
+
 /* What must be asked for: always by policy, or because it is not here. */
 static struct err *missing_images(const struct cli *c, const struct image_store *store,
 				  const char *policy, bool always, char ***ret)
 {
+	const struct compose_service *found =
+		NULL; /* the last: many services of one image are common */
+
 	for (size_t i = 0; i < c->project->n_services; i++) {
 		const struct compose_service *s = &c->project->services[i];
 		const char *p = policy_of(c, s, policy);
@@ -39,11 +47,15 @@ static struct err *missing_images(const struct cli *c, const struct image_store 
 		TRY(err_wrap(check_policy(p), "service %s", s->name));
 		if (strv_has(*ret, s->image) || (strcmp(p, "always") == 0) != always)
 			continue;
+		if (!always && found && is_same_image(s, found))
+			continue;
 		if (!always) {
 			auto_err struct err *e = image_find(store, s->image, s->platform, &image);
 
-			if (!e)
+			if (!e) {
+				found = s;
 				continue;
+			}
 			if (err_code(e) != ENOENT || strcmp(p, "never") == 0)
 				return err_wrap(steal(&e), "service %s", s->name);
 		}
@@ -93,6 +105,21 @@ static struct err *pull_missing(const struct cli *c, const struct image_store *s
 	return NULL;
 }
 
+/* Of the service at @index; several of the same image share it. */
+static struct err *find_image(const struct compose_project *p, const struct image_store *store,
+			      size_t index, struct image **images)
+{
+	const struct compose_service *s = &p->services[index];
+
+	for (size_t i = 0; i < index; i++)
+		if (is_same_image(s, &p->services[i])) {
+			images[index] = image_share(images[i]);
+			return NULL;
+		}
+	return err_wrap(image_find(store, s->image, s->platform, &images[index]), "service %s",
+			s->name);
+}
+
 struct err *cli_images(struct cli *c, const char *policy, bool quiet, struct image ***ret)
 {
 	auto_image_store struct image_store *store = NULL;
@@ -105,9 +132,7 @@ struct err *cli_images(struct cli *c, const char *policy, bool quiet, struct ima
 	struct err *e = NULL;
 
 	for (size_t i = 0; i < p->n_services && !e; i++)
-		e = err_wrap(image_find(store, p->services[i].image, p->services[i].platform,
-					&images[i]),
-			     "service %s", p->services[i].name);
+		e = find_image(p, store, i, images);
 	if (e) {
 		cli_images_free(c, images);
 		return e;

@@ -74,7 +74,8 @@ struct image {
 	char **labels;	/* "key=value" */
 	char *user, *working_dir, *stop_signal;
 	struct image_health health;
-	int lease; /* shared lock that keeps gc away */
+	int lease;	 /* shared lock that keeps gc away */
+	size_t n_shared; /* how often it was shared: image_free() has to be called once more for each */
 };
 
 /* Makes the store below @root when it is missing. */
@@ -85,6 +86,7 @@ void image_store_free(struct image_store *s);
 struct err *image_find(const struct image_store *s, const char *reference, const char *platform,
 		       struct image **ret) must_check;
 struct err *image_list(const struct image_store *s, struct image ***ret, size_t *ret_n) must_check;
+struct image *image_share(struct image *i); /* the same one, for one more who frees it */
 void image_free(struct image *i);
 /* Lets gc run again: from here on somebody else must know that the layers are in use. */
 void image_release(struct image *i);

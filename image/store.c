@@ -230,9 +230,15 @@ struct err *image_list(const struct image_store *s, struct image ***ret, size_t 
 	return NULL;
 }
 
+struct image *image_share(struct image *i)
+{
+	i->n_shared++;
+	return i;
+}
+
 void image_free(struct image *i)
 {
-	if (!i)
+	if (!i || i->n_shared-- > 0)
 		return;
 	char **lists[] = { i->layers,  i->env,	   i->entrypoint, i->cmd,
 			   i->volumes, i->exposed, i->labels,	  i->health.test };

@@ -124,6 +124,25 @@ TEST(an_image_is_found_with_all_that_its_configuration_says)
 	CHECK_INT(i->pulled, 7);
 }
 
+TEST(a_shared_image_lives_until_the_last_has_freed_it)
+{
+	auto_image_store struct image_store *s = open_store();
+	struct image *first = NULL;
+
+	put_image(HUB "a:latest", "a:latest", "linux/amd64", LAYER_A ", " LAYER_B);
+	auto_err struct err *e = image_find(s, "a", "linux/amd64", &first);
+
+	CHECK_STR(err_text(e), "success");
+	struct image *second = image_share(first);
+
+	image_free(first);
+	CHECK_STR(second->name, "a:latest");
+	CHECK(second->lease >= 0);
+	image_release(second);
+	CHECK_INT(second->lease, -1);
+	image_free(second);
+}
+
 TEST(what_is_not_here_is_said_to_be_not_here)
 {
 	auto_image_store struct image_store *s = open_store();
