@@ -81,9 +81,8 @@ struct err *cmd_info(struct cli *c, const void *values, char **operands, int *re
 	auto_listing struct listing *l = NULL;
 	auto_json json_t *j = NULL;
 
+	(void)operands;
 	(void)ret_code;
-	if (*operands)
-		return err_new(EINVAL, "info takes no operands");
 	TRY(listing_new(format, NULL, LISTING_LINES, &l));
 	if (listing_format(l) == LIST_TEMPLATE_TABLE || str_eq(format, "table"))
 		return err_new(EINVAL, "--format: info has no table");

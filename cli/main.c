@@ -76,7 +76,9 @@ static struct err *run_command(struct cli *c, const struct command *command, int
 
 	if (e)
 		return err_wrap(e, "%s", command->name);
-	e = command->run(c, values, argv + first, ret_code);
+	e = first < argc && !*command->operands && command->run != cmd_down
+		    ? err_new(EINVAL, "%s takes no operands", command->name)
+		    : command->run(c, values, argv + first, ret_code);
 	opt_clear(command->options, values);
 	return e;
 }

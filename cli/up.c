@@ -364,6 +364,21 @@ bool cli_is_running(const struct pod_host *h, const char *name)
 
 /* ---- what is to be done about a pod that runs already ---- */
 
+/* Services that options name must be there before anything is pulled or started. */
+static struct err *check_named(const struct cli *c, const struct up_values *v)
+{
+	auto_strv char **names =
+		v->exit_from ? strv_dup((char *[]) { (char *)(uintptr_t)v->exit_from, NULL })
+			     : NULL;
+	char *const *const lists[] = { names, v->attach, v->no_attach };
+
+	for (size_t i = 0; i < ARRAY_LEN(lists); i++)
+		for (char *const *n = lists[i]; n && *n; n++)
+			if (!compose_find(c->project, *n))
+				return err_new(ENOENT, "no such service: %s", *n);
+	return NULL;
+}
+
 static bool detached(const struct up_values *v)
 {
 	return v->detach || v->wait;
@@ -482,6 +497,7 @@ struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_
 	c->leave.no_deps = v->no_deps;
 	c->scale = v->scale;
 	TRY(cli_project(c, operands, true));
+	TRY(check_named(c, v));
 	since = trace_next(since, "load the project");
 	TRY(cli_host(c));
 	if (cli_is_running(c->host, c->project->name)) {

@@ -124,3 +124,20 @@ load ../lib/slipway
 	run --separate-stderr bash -c 'slipway version >/dev/full'
 	assert_failure 1
 }
+
+@test "operands of a command that has none are refused" {
+	for command in ls gc doctor info version; do
+		run --separate-stderr slipway "$command" x
+		assert_failure 1
+		assert_one_message "$command takes no operands"
+	done
+}
+
+@test "services that options of up name must be there" {
+	echo 'services: {web: {image: nowhere.invalid/web}}' >compose.yml
+	for option in --exit-code-from --attach --no-attach; do
+		run --separate-stderr slipway up "$option" nobody
+		assert_failure 1
+		assert_one_message 'no such service: nobody'
+	done
+}
