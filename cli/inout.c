@@ -149,13 +149,29 @@ const struct opt exec_options[] = {
 	{ 'i', "interactive", OPT_FLAG, NULL, V(interactive),
 	  "standard input is passed on; always on" },
 	{ 'd', "detach", OPT_FLAG, NULL, V(detach), "do not wait for the command" },
-	{ 'e', "env", OPT_TEXTS, "NAME=VALUE", V(env), "set a variable" },
+	{ 'e', "env", OPT_TEXTS, "NAME[=VALUE]", V(env), "set a variable, or pass ours on" },
 	{ 'u', "user", OPT_TEXT, "USER[:GROUP]", V(user), "run as another user" },
 	{ 'w', "workdir", OPT_TEXT, "DIR", V(cwd), "run in another directory" },
 	{ 0, "index", OPT_TEXT, "N", V(index), "which instance of the service, from 1" },
 	{ 0 },
 };
 #undef V
+
+/* A name alone takes the value that it has here; one that is not set here is not set there. */
+static char **own_environment(char *const *given)
+{
+	char **env = NULL;
+
+	for (char *const *e = given; e && *e; e++) {
+		const char *value = strchr(*e, '=') ? NULL : getenv(*e);
+
+		if (strchr(*e, '='))
+			strv_add(&env, mem_strdup(*e));
+		else if (value)
+			strv_add(&env, mem_printf("%s=%s", *e, value));
+	}
+	return env;
+}
 
 struct err *cmd_exec(struct cli *c, const void *values, char **operands, int *ret_code)
 {
@@ -166,16 +182,14 @@ struct err *cmd_exec(struct cli *c, const void *values, char **operands, int *re
 		return err_new(EINVAL, "exec: a service and a command are needed");
 	if (v->tty && !isatty(STDIN_FILENO))
 		return err_new(ENOTTY, "exec: -t: standard input is not a terminal");
-	for (char **e = v->env; e && *e; e++)
-		if (!strchr(*e, '='))
-			return err_new(EINVAL, "exec: -e %s: is not NAME=VALUE", *e);
+	auto_strv char **env = own_environment(v->env);
 	TRY(cli_aim(c, operands, 1));
 	auto_free char *key = NULL;
 
 	TRY(text_index(operands[0], v->index, &key));
 	struct pod_exec e = { .service = key,
 			      .argv = operands + 1,
-			      .env = v->env,
+			      .env = env,
 			      .cwd = v->cwd,
 			      .user = v->user,
 			      .tty = !v->no_tty && !v->detach && isatty(STDIN_FILENO) &&

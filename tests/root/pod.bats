@@ -145,6 +145,8 @@ is_page() { [ "$(page "$1" 2>/dev/null)" = 'hello from the pod' ]; }
 	run -127 slipway exec -T sidecar no-such-command
 	run slipway exec -T sidecar sh -c 'kill -9 $$'
 	[ "$status" -eq 137 ] || show 'should be 128 and the signal'
+	run env OURS=ours slipway exec -T -e OURS -e NOT_SET sidecar sh -c 'echo "$OURS ${NOT_SET-none}"'
+	assert_output 'ours none'
 	run slipway exec -T -e A=1 -e 'B=two words' -w /etc -u app sidecar sh -c 'echo "$A $B $(pwd) $(id -un)"'
 	assert_output '1 two words /etc app'
 	run --separate-stderr slipway exec -T sidecar sh -c 'echo out; echo err >&2'
