@@ -115,6 +115,22 @@ void compose_keep_images(struct compose_project *p)
 	}
 }
 
+/* What the service's configs and secrets are made of; not what is in their files. */
+static void emit_used(const struct project *owner, const struct node *service, const char *kind,
+		      FILE *out)
+{
+	const struct node *used = node_get(service, kind);
+
+	for (size_t i = 0; used && i < used->n; i++) {
+		const struct node *name = node_get(used->items[i], "source");
+		const struct node *what =
+			name ? node_get(node_get(owner->root, kind), name->text) : NULL;
+
+		if (what)
+			emit_json(what, out);
+	}
+}
+
 char *compose_text(const struct compose_project *p, const struct compose_service *s)
 {
 	static const char *const unimportant[] = { "build", "pull_policy", "scale", "profiles",
@@ -132,6 +148,8 @@ char *compose_text(const struct compose_project *p, const struct compose_service
 	if (deploy)
 		node_free(node_take(deploy, "replicas"));
 	emit_json(copy, out);
+	emit_used(owner, copy, "configs", out);
+	emit_used(owner, copy, "secrets", out);
 	fclose(out);
 	return text;
 }

@@ -469,3 +469,23 @@ pid() { jq -r --arg s "$1" '.services[] | select(.service == $s).pid' "$SLIPWAY_
 	assert_failure 1
 	assert_line "scale: 'web' is not SERVICE=N"
 }
+
+@test "what the file says of a config or a secret is part of the services that have it" {
+	compose <<-EOF
+		services:
+		  has: {image: $registry/busybox, command: sleep 100, stop_grace_period: 100ms, configs: [c]}
+		  has_not: {image: $registry/busybox, command: sleep 100, stop_grace_period: 100ms}
+		configs: {c: {content: one}}
+	EOF
+	slipway up -d
+	before=$(field has_not ID)
+	sed -i 's/content: one/content: two/' compose.yml
+	run slipway up -d
+	assert_success
+	assert_line "Pod $project  Updated"
+	run slipway exec -T has cat /c
+	assert_output two
+	[ "$(field has_not ID)" = "$before" ] || show 'the other one was replaced, too'
+	run slipway up -d
+	assert_line 'already running'
+}
