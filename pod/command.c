@@ -69,6 +69,9 @@ static void on_exit_event(void *arg)
 	if (c->late)
 		snprintf(c->text, sizeof(c->text), "the probe took longer than %lld ms",
 			 (long long)c->limit);
+	watch_free(
+		c->on_exit); /* before its descriptor goes: containers at their gate have copies of it */
+	c->on_exit = NULL;
 	fd_close(&c->process.pidfd); /* it is reaped */
 	c->fn(c->arg, c->late ? POD_COMMAND_LATE : proc_exit_code(how), c->text);
 	release(c);

@@ -489,3 +489,21 @@ pid() { jq -r --arg s "$1" '.services[] | select(.service == $s).pid' "$SLIPWAY_
 	run slipway up -d
 	assert_line 'already running'
 }
+
+# A descriptor that is closed before its watch stays in epoll as long as a container that is not yet at
+# its program has a copy: the supervisor would be called for it again and again.
+@test "what a probe leaves is no longer watched when it is closed" {
+	need_command strace
+	compose <<-EOF
+		services:
+		  web:
+		    image: $registry/busybox
+		    command: sleep 100
+		    stop_grace_period: 100ms
+		    healthcheck: {test: "true", interval: 100ms}
+	EOF
+	slipway up -d --wait
+	run timeout 2 strace -e trace=epoll_ctl -p "$(jq .supervisor "$SLIPWAY_RUN/pods/$project/state.json")"
+	assert_line EPOLL_CTL_DEL
+	refute_line EBADF
+}
