@@ -19,8 +19,8 @@
 #include "runtime/internal.h"
 
 enum {
-	NUMBERS = 640,	    /* per table of system calls; the kernel is at 470 */
-	NEAR = 80,	    /* leaves that one 8-bit jump surely crosses */
+	NUMBERS = 640, /* per table of system calls; the kernel is at 470 */
+	NEAR = 120,    /* verdicts whose comparisons and leaves one 8-bit jump surely crosses */
 	STEPS_MAX = 100000, /* a program only jumps forward */
 	PROGRAM_MAX = BPF_MAXINSNS,
 };
@@ -201,27 +201,75 @@ static void emit_leaf(struct builder *b, const struct verdict *v)
 	emit(b, BPF_JMP | BPF_JA, 0, 0, 0);
 }
 
+/* A comparison whose jump, taken or not, goes to the leaf of a verdict. */
+struct twig {
+	size_t at, verdict;
+	bool taken;
+};
+struct twigs {
+	struct twig items[2 * NEAR];
+	size_t n;
+};
+
+static void emit_comparisons(struct builder *b, size_t from, size_t to, struct twigs *t)
+{
+	size_t middle = (from + to) / 2, at = b->n;
+
+	emit(b, BPF_JMP | BPF_JGE | BPF_K, b->v[middle].from, 0, 0);
+	if (middle - from == 1)
+		t->items[t->n++] = (struct twig) { at, from, false };
+	else
+		emit_comparisons(b, from, middle, t);
+	if (b->full)
+		return;
+	b->code[at].jt = (uint8_t)(b->n - at - 1);
+	if (to - middle == 1)
+		t->items[t->n++] = (struct twig) { at, middle, true };
+	else
+		emit_comparisons(b, middle, to, t);
+}
+
+/* There are many verdicts and few different ones: each is a leaf once, behind the comparisons. */
+static void emit_leaves(struct builder *b, const struct twigs *t)
+{
+	size_t place[2 * NEAR];
+
+	for (size_t i = 0; i < t->n && !b->full; i++) {
+		const struct verdict *v = &b->v[t->items[i].verdict];
+		struct sock_filter *from = &b->code[t->items[i].at];
+		size_t k = 0;
+
+		while (b->v[t->items[k].verdict].depends != v->depends ||
+		       b->v[t->items[k].verdict].value != v->value)
+			k++;
+		place[i] = k < i ? place[k] : b->n;
+		if (k == i)
+			emit_leaf(b, v);
+		*(t->items[i].taken ? &from->jt : &from->jf) =
+			(uint8_t)(place[i] - t->items[i].at - 1);
+	}
+}
+
 static void emit_tree(struct builder *b, size_t from, size_t to)
 {
-	size_t middle = (from + to) / 2;
+	size_t middle = (from + to) / 2, at = b->n;
+	struct twigs twigs = { .n = 0 };
 
 	if (to - from == 1) {
 		emit_leaf(b, &b->v[from]);
 		return;
 	}
-	bool far = middle - from > NEAR;
-	size_t at = b->n;
-
-	emit(b, BPF_JMP | BPF_JGE | BPF_K, b->v[middle].from, 0, far);
-	if (far)
-		emit(b, BPF_JMP | BPF_JA, 0, 0, 0);
+	if (to - from <= NEAR) {
+		emit_comparisons(b, from, to, &twigs);
+		emit_leaves(b, &twigs);
+		return;
+	}
+	emit(b, BPF_JMP | BPF_JGE | BPF_K, b->v[middle].from, 0, 1);
+	emit(b, BPF_JMP | BPF_JA, 0, 0, 0);
 	emit_tree(b, from, middle);
 	if (b->full)
 		return;
-	if (far)
-		b->code[at + 1].k = (uint32_t)(b->n - at - 2);
-	else
-		b->code[at].jt = (uint8_t)(b->n - at - 1);
+	b->code[at + 1].k = (uint32_t)(b->n - at - 2);
 	emit_tree(b, middle, to);
 }
 
