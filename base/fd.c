@@ -273,7 +273,7 @@ struct err *fd_remove_tree(int dir, const char *path)
 	return err_wrap(remove_entry(dir, path, &r), "remove %s", path);
 }
 
-struct err *fd_open_in_root(int root, const char *path, int flags, mode_t mode, int *ret_fd)
+static int open_in_root(int root, const char *path, int flags, mode_t mode)
 {
 	struct open_how how = {
 		.flags = (unsigned)flags | O_CLOEXEC,
@@ -285,10 +285,23 @@ struct err *fd_open_in_root(int root, const char *path, int flags, mode_t mode, 
 	do /* EAGAIN: a rename elsewhere raced with ".." (openat2(2)) */
 		fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
 	while (fd < 0 && errno == EAGAIN);
+	return (int)fd;
+}
+
+struct err *fd_open_in_root(int root, const char *path, int flags, mode_t mode, int *ret_fd)
+{
+	int fd = open_in_root(root, path, flags, mode);
+
 	if (fd < 0)
 		return err_errno("open %s", path);
-	*ret_fd = (int)fd;
+	*ret_fd = fd;
 	return NULL;
+}
+
+struct err *fd_find_in_root(int root, const char *path, int flags, int *ret_fd)
+{
+	*ret_fd = open_in_root(root, path, flags, 0);
+	return *ret_fd < 0 && errno != ENOENT ? err_errno("open %s", path) : NULL;
 }
 
 struct err *fd_mkdirs_in_root(int root, const char *path, mode_t mode, int *ret_fd)
@@ -307,16 +320,15 @@ struct err *fd_mkdirs_in_root(int root, const char *path, mode_t mode, int *ret_
 
 		*p = '\0';
 		/* the whole prefix again, from the root: it may lead through symbolic links */
-		auto_fd int next = -1;
-		struct err *e = fd_open_in_root(root, rest, O_PATH | O_DIRECTORY, 0, &next);
+		auto_fd int next = open_in_root(root, rest, O_PATH | O_DIRECTORY, 0);
 
-		if (err_code(e) == ENOENT && *name && strcmp(name, "..") != 0) {
-			err_free(e);
+		if (next < 0 && errno == ENOENT && *name && strcmp(name, "..") != 0) {
 			if (mkdirat(dir, name, mode) < 0 && errno != EEXIST)
 				return err_errno("mkdir %s", rest);
-			e = fd_open_in_root(root, rest, O_PATH | O_DIRECTORY, 0, &next);
+			next = open_in_root(root, rest, O_PATH | O_DIRECTORY, 0);
 		}
-		TRY(e);
+		if (next < 0)
+			return err_errno("open %s", rest);
 		fd_cleanup(&dir);
 		dir = fd_steal(&next);
 		*p = c;

@@ -45,6 +45,8 @@ struct err *fd_remove_tree(int dir, const char *path) must_check;
 /* @path below @root as a process chroot'ed there would resolve it (openat2, Linux 5.6). */
 struct err *fd_open_in_root(int root, const char *path, int flags, mode_t mode,
 			    int *ret_fd) must_check;
+/* As above; -1 and no error when there is nothing of that name (ENOENT). */
+struct err *fd_find_in_root(int root, const char *path, int flags, int *ret_fd) must_check;
 /* The directory @path below @root, made with missing parents; resolved as above. */
 struct err *fd_mkdirs_in_root(int root, const char *path, mode_t mode, int *ret_fd) must_check;
 

@@ -139,11 +139,10 @@ static struct err *open_target(int root, const char *path, bool directory, int *
 	auto_fd int dir = -1, file = -1;
 	const char *slash = strrchr(path, '/');
 	auto_free char *above = mem_strndup(path, slash ? (size_t)(slash - path) : 0);
-	struct err *e = fd_open_in_root(root, path, O_PATH, 0, ret);
 
-	if (err_code(e) != ENOENT)
-		return e;
-	err_free(e);
+	TRY(fd_find_in_root(root, path, O_PATH, ret));
+	if (*ret >= 0)
+		return NULL;
 	if (directory)
 		return fd_mkdirs_in_root(root, path, 0755, ret);
 	TRY(fd_mkdirs_in_root(root, above, 0755, &dir));
@@ -154,12 +153,10 @@ static struct err *open_target(int root, const char *path, bool directory, int *
 /* /proc, /sys and /dev must be directories of the root file system, not links to elsewhere (R1, R2). */
 static struct err *open_strict(int root, const char *path, int *ret)
 {
-	struct err *e = fd_open_in_root(root, path, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0, ret);
+	struct err *e = fd_find_in_root(root, path, O_PATH | O_DIRECTORY | O_NOFOLLOW, ret);
 
-	if (err_code(e) == ENOENT) {
-		err_free(e);
+	if (!e && *ret < 0)
 		return fd_mkdirs_in_root(root, path, 0755, ret);
-	}
 	if (err_code(e) == ENOTDIR || err_code(e) == ELOOP) {
 		err_free(e);
 		return err_new(EINVAL, "%s in the image is not a directory", path);
@@ -437,16 +434,24 @@ static struct err *mask_directory(int target, int *empty)
 	return mount_attach(made, target);
 }
 
+/* -1 when this kernel has no such file. */
+static struct err *find_path(int root, const char *path, int *ret)
+{
+	struct err *e = fd_find_in_root(root, path, O_PATH, ret);
+
+	if (err_code(e) != ENOTDIR)
+		return e;
+	err_free(e);
+	return NULL;
+}
+
 static struct err *mask_one(int root, const char *path, int *empty, int null)
 {
 	auto_fd int target = -1, made = -1;
-	struct err *e = fd_open_in_root(root, path, O_PATH, 0, &target);
 
-	if (err_code(e) == ENOENT || err_code(e) == ENOTDIR) {
-		err_free(e);
+	TRY(find_path(root, path, &target));
+	if (target < 0)
 		return NULL;
-	}
-	TRY(e);
 	if (is_directory(target))
 		return mask_directory(target, empty);
 	TRY(mount_copy(null, false, &made));
@@ -456,13 +461,10 @@ static struct err *mask_one(int root, const char *path, int *empty, int null)
 static struct err *readonly_one(int root, const char *path)
 {
 	auto_fd int target = -1, made = -1;
-	struct err *e = fd_open_in_root(root, path, O_PATH, 0, &target);
 
-	if (err_code(e) == ENOENT || err_code(e) == ENOTDIR) {
-		err_free(e);
+	TRY(find_path(root, path, &target));
+	if (target < 0)
 		return NULL;
-	}
-	TRY(e);
 	TRY(mount_copy(target, true, &made));
 	TRY(mount_set(made,
 		      MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC,

@@ -258,6 +258,25 @@ TEST(a_dangling_link_in_a_root_is_an_error_and_makes_nothing_outside)
 	CHECK(faccessat(AT_FDCWD, "/nowhere", F_OK, 0) < 0);
 }
 
+TEST(what_is_looked_for_in_a_root_is_there_or_not_or_cannot_be_told)
+{
+	auto_fd int root = open_dir();
+	auto_fd int found = -1, none = 7, bad = -1;
+
+	CHECK(fchdir(root) == 0);
+	check_file("dir/file", "text");
+	auto_err struct err *e = fd_find_in_root(root, "/dir/file", O_PATH, &found);
+
+	CHECK_STR(err_text(e), "success");
+	CHECK(found >= 0);
+	e = fd_find_in_root(root, "/dir/none/file", O_PATH, &none);
+	CHECK_STR(err_text(e), "success");
+	CHECK_INT(none, -1);
+	e = fd_find_in_root(root, "/dir/file/below", O_PATH, &bad);
+	CHECK_STR(err_text(e), "open /dir/file/below: Not a directory");
+	CHECK_INT(bad, -1);
+}
+
 TEST(a_tree_is_removed_without_following_links)
 {
 	auto_fd int dir = open_dir();
