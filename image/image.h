@@ -139,6 +139,13 @@ struct err *image_resolve(const struct image_store *s, char *const *references,
 struct err *image_tar_in(int dir) must_check;
 struct err *image_tar_out(int dir, const char *name) must_check;
 
+/*
+ * A directory with what is mounted on in every container (/dev, /proc, /sys, files
+ * of /etc), to be the lowest layer: an image that has something there shows its own,
+ * for one that has not nothing need be made at each start. The caller's path.
+ */
+struct err *image_base(const char *root, char **ret_path) must_check;
+
 /* ---- volumes ---- */
 
 struct image_volume {

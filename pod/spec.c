@@ -22,6 +22,7 @@ struct container_spec {
 	struct runtime_spec spec;
 	struct runtime_filter filter;
 	struct runtime_mount *mounts;
+	char **lowers;
 	char **kept; /* texts */
 	char **env;
 	char *shm_options[3];
@@ -210,7 +211,7 @@ static struct err *give_overlay(const struct pod_plan *plan, const struct plan_c
 				const struct pod_host *h, struct container_spec *s)
 {
 	auto_free char *folder = mem_printf("rootfs/%s", c->key);
-	auto_free char *dir = state_data(h, plan->name, folder);
+	auto_free char *dir = state_data(h, plan->name, folder), *base = NULL;
 	char *upper = keep(s, mem_printf("%s/upper", dir)),
 	     *work = keep(s, mem_printf("%s/work", dir));
 
@@ -221,7 +222,11 @@ static struct err *give_overlay(const struct pod_plan *plan, const struct plan_c
 		return err_errno("mkdir %s", work);
 	s->spec.upper = upper;
 	s->spec.work = work;
-	s->spec.lowers = c->image->layers;
+	TRY(image_base(h->root, &base));
+	strv_add(&s->lowers, steal(&base));
+	for (char *const *l = c->image->layers; l && *l; l++)
+		strv_add(&s->lowers, mem_strdup(*l));
+	s->spec.lowers = s->lowers;
 	return NULL;
 }
 
@@ -342,6 +347,7 @@ void spec_free(struct container_spec *s)
 	if (!s)
 		return;
 	runtime_filter_clear(&s->filter);
+	strv_free(s->lowers);
 	strv_free(s->kept);
 	free(s->mounts);
 	free(s);

@@ -8,6 +8,19 @@
 load ../lib/slipway
 images busybox
 
+# ---- the root file system ----
+
+@test "a start writes nothing into a container's layer" {
+	service it <<-END
+		command: [sleep, '1000']
+	END
+	slipway up -d
+	run slipway exec -T it cat /etc/hostname
+	assert_output it
+	run find "$SLIPWAY_ROOT/pods/$project/rootfs/it/upper" -mindepth 1
+	assert_output ''
+}
+
 # ---- privileges ----
 
 @test "capabilities are Docker's fourteen" {

@@ -302,6 +302,24 @@ TEST(gc_is_not_stopped_by_a_damaged_reference)
 	CHECK(there("layers/" KEY(AA)));
 }
 
+TEST(the_lowest_layer_is_made_once_and_again_when_it_is_not_whole)
+{
+	auto_free char *path = NULL, *again = NULL, *last = NULL, *first = NULL;
+	auto_err struct err *e = image_base(check_dir(), &path);
+	struct stat st;
+
+	CHECK_STR(err_text(e), "success");
+	last = mem_printf("%s/etc/resolv.conf", path);
+	first = mem_printf("%s/etc/hosts", path);
+	CHECK(stat(first, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 0);
+	CHECK_INT(st.st_mode & 07777, 0644);
+	CHECK(unlink(first) == 0 && unlink(last) == 0);
+	e = image_base(check_dir(), &again);
+	CHECK_STR(err_text(e), "success");
+	CHECK_STR(again, path);
+	CHECK(access(first, F_OK) == 0 && access(last, F_OK) == 0);
+}
+
 /* ---- volumes ---- */
 
 TEST(a_volume_is_made_once_and_keeps_its_labels)
