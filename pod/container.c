@@ -50,7 +50,8 @@ struct container *container_new(struct pod *p, const struct plan_container *plan
 				  .hook_output = { .fd = -1 },
 				  .input = { .pipe = -1 },
 				  .process = { 0, -1, -1 },
-				  .output = { { .fd = -1 }, { .fd = -1 } } };
+				  .output = { { .fd = -1 }, { .fd = -1 } },
+				  .ends = { -1, -1, -1 } };
 	give_identity(c);
 	return c;
 }
@@ -248,64 +249,108 @@ static struct err *open_input(struct container *c, int *ret_end)
 	return NULL;
 }
 
-static struct err *open_pipes(struct container *c, int *ends)
+static struct err *open_pipes(struct container *c)
 {
 	int out[2], err[2];
 
 	if (c->plan->service->stdin_open)
-		TRY(open_input(c, &ends[0]));
+		TRY(open_input(c, &c->ends[0]));
 	if (pipe2(out, O_CLOEXEC) < 0)
 		return err_errno("pipe");
-	if (pipe2(err, O_CLOEXEC) < 0) {
-		close(out[0]);
-		close(out[1]);
-		return err_errno("pipe");
-	}
+	c->ends[1] = out[1];
 	watch_output(c, POD_STDOUT, out[0]);
+	if (pipe2(err, O_CLOEXEC) < 0)
+		return err_errno("pipe");
+	c->ends[2] = err[1];
 	watch_output(c, POD_STDERR, err[0]);
-	ends[1] = out[1];
-	ends[2] = err[1];
 	return NULL;
 }
 
-static struct err *create(struct pod *p, struct container *c)
+static void close_ends(struct container *c)
 {
-	struct runtime_place where = { .pidns = p->pause.pidns,
-				       .own_pidns = p->own_pidns,
-				       .gate = -1 };
+	for (size_t i = 0; i < ARRAY_LEN(c->ends); i++)
+		fd_close(&c->ends[i]);
+}
+
+/* What another container of the pod has loaded serves this one too; files may have changed since. */
+static const struct container_spec *same_filter(const struct pod *p, const struct plan_container *c)
+{
+	for (size_t i = 0; i < p->plan->n_containers; i++) {
+		const struct container *o = p->containers[i];
+
+		if (o->spec && o->plan->caps == c->caps && !o->plan->seccomp && !c->seccomp)
+			return o->spec;
+	}
+	return NULL;
+}
+
+static struct err *prepare(struct pod *p, struct container *c)
+{
 	const struct spec_network network = { .netns = p->pause.netns,
 					      .address = pod_address(p),
 					      .names = p->join.names };
-	int ends[3] = { -1, -1, -1 };
 
 	TRY(make_group(p, c));
-	where.group = c->group;
 	if (!c->log)
 		TRY(log_open(p->host, p->plan->name, c->plan, p->loop, &c->log));
 	if (c->spec)
 		TRY(spec_renew(c->spec));
 	else
-		TRY(spec_make(p->plan, c->plan, p->host, &network, &c->spec));
-	struct runtime_spec *spec = spec_runtime(c->spec);
+		TRY(spec_make(p->plan, c->plan, p->host, &network, same_filter(p, c->plan),
+			      &c->spec));
+	return c->plan->service->tty ? NULL : open_pipes(c);
+}
 
-	struct err *e = c->plan->service->tty ? NULL : open_pipes(c, ends);
-
-	memcpy(spec->process.stdio, ends, sizeof(ends));
-	if (!e)
-		e = runtime_create(spec, &where, &c->process);
-	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
-		fd_cleanup(&ends[i]);
-	TRY(e);
+static void born(struct pod *p, struct container *c)
+{
 	c->traced = trace_begin();
 	c->state = CONTAINER_CREATED;
 	c->on_exit = loop_readable(p->loop, c->process.pidfd, on_exit_event, c);
 	c->on_news = loop_readable(p->loop, c->process.socket, on_news_event, c);
-	return NULL;
+}
+
+struct err *container_prepare(struct pod *p, struct container *c)
+{
+	struct err *e = prepare(p, c);
+
+	if (e)
+		close_ends(c);
+	return err_wrap(e, "service %s", c->plan->service->name);
+}
+
+void containers_create(struct pod *p, struct container *const *list, size_t n)
+{
+	auto_free struct runtime_order *orders = mem_alloc(n * sizeof(*orders));
+	uint64_t since = trace_begin();
+
+	for (size_t i = 0; i < n; i++) {
+		struct runtime_spec *spec = spec_runtime(list[i]->spec);
+
+		memcpy(spec->process.stdio, list[i]->ends, sizeof(list[i]->ends));
+		orders[i] = (struct runtime_order) { .spec = spec,
+						     .where = { .pidns = p->pause.pidns,
+								.own_pidns = p->own_pidns,
+								.group = list[i]->group,
+								.gate = -1 },
+						     .container = &list[i]->process };
+	}
+	runtime_create_all(orders, n);
+	for (size_t i = 0; i < n; i++) {
+		struct container *c = list[i];
+
+		close_ends(c);
+		c->birth_error = err_wrap(orders[i].error, "service %s", c->plan->service->name);
+		if (!c->birth_error)
+			born(p, c);
+	}
+	trace_end("supervisor", since, "clone %zu", n);
 }
 
 struct err *container_create(struct pod *p, struct container *c)
 {
-	return err_wrap(create(p, c), "service %s", c->plan->service->name);
+	TRY(container_prepare(p, c));
+	containers_create(p, &c, 1);
+	return steal(&c->birth_error);
 }
 
 struct err *container_start(struct container *c)
@@ -471,6 +516,8 @@ void container_release(struct container *c)
 	watch_free(c->on_timer);
 	c->on_news = c->on_timer = NULL;
 	forget_process(c);
+	close_ends(c);
+	err_free(steal(&c->birth_error));
 	spec_free(c->spec);
 	log_free(c->log);
 	c->spec = NULL;

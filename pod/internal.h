@@ -230,7 +230,7 @@ struct spec_network {
 };
 struct err *spec_make(const struct pod_plan *plan, const struct plan_container *c,
 		      const struct pod_host *h, const struct spec_network *network,
-		      struct container_spec **ret) must_check;
+		      const struct container_spec *like, struct container_spec **ret) must_check;
 struct runtime_spec *spec_runtime(struct container_spec *s);
 /* Before the container is made again: overlayfs refuses an upper directory whose volatile mount has
  * ended, because a crash may have lost data; in the same boot it is all there. */
@@ -284,6 +284,9 @@ struct container {
 	struct runtime_container process;
 	struct cgroupfs *group;
 	struct container_spec *spec;
+	int ends[3];		 /* of its pipes, until it is cloned */
+	bool queued;		 /* prepared, to be cloned with others */
+	struct err *birth_error; /* why it was not */
 	struct watch *on_exit, *on_news, *on_timer;
 	struct output output[2];
 	struct log_writer *log;
@@ -347,6 +350,7 @@ struct pod {
 	int lock;
 	struct container **containers; /* one for each of the plan's */
 	enum step_state *steps;
+	size_t n_queued; /* containers that are prepared, to be cloned together */
 	struct watch *on_pause, *on_int, *on_term, *on_control, *on_hup, *on_over, *on_end_limit;
 	int control;
 	struct client *clients;
@@ -402,6 +406,7 @@ void apply_forget(struct pod *p); /* the plans: nobody uses them any more */
 
 /* steps.c */
 struct err *step_do(struct pod *p, const struct pod_step *s, bool *ret_done) must_check;
+bool steps_clone(struct pod *p); /* those that are prepared; whether there were any */
 void steps_undo(struct pod *p);
 /* Puts upper directories aside, if there are any; gc removes them. */
 void steps_forget_rootfs(const struct pod *p);
@@ -415,7 +420,10 @@ void join_close(struct pod *p);
 /* container.c */
 struct container *container_new(struct pod *p, const struct plan_container *plan) must_check;
 void container_free(struct container *c); /* its processes must be gone; NULL is fine */
-struct err *container_create(struct pod *p, struct container *c) must_check;
+/* All that a container needs but its process; then that, of several together (c->birth_error). */
+struct err *container_prepare(struct pod *p, struct container *c) must_check;
+void containers_create(struct pod *p, struct container *const *list, size_t n);
+struct err *container_create(struct pod *p, struct container *c) must_check; /* both, of one */
 struct err *container_start(struct container *c) must_check;
 void container_stop(struct container *c, int64_t timeout);
 void container_kill(struct container *c, int signal);

@@ -275,9 +275,22 @@ static void give_process(const struct plan_container *c, struct container_spec *
 	};
 }
 
+/* Reading and checking the same filter for each container would cost what loading one does. */
+static struct err *give_filter(const struct plan_container *c, const struct pod_host *h,
+			       const struct container_spec *like, struct container_spec *s)
+{
+	if (!like)
+		return spec_filter(c->seccomp, c->caps, h, &s->filter);
+	s->filter.n = like->filter.n;
+	if (like->filter.n)
+		s->filter.code =
+			mem_dup(like->filter.code, like->filter.n * sizeof(*like->filter.code));
+	return NULL;
+}
+
 struct err *spec_make(const struct pod_plan *plan, const struct plan_container *c,
 		      const struct pod_host *h, const struct spec_network *network,
-		      struct container_spec **ret)
+		      const struct container_spec *like, struct container_spec **ret)
 {
 	struct container_spec *s = mem_alloc(sizeof(*s));
 	const struct compose_service *v = c->service;
@@ -320,7 +333,7 @@ struct err *spec_make(const struct pod_plan *plan, const struct plan_container *
 	if (!e)
 		e = give_overlay(plan, c, h, s);
 	if (!e)
-		e = spec_filter(c->seccomp, c->caps, h, &s->filter);
+		e = give_filter(c, h, like, s);
 	if (e) {
 		spec_free(s);
 		return e;

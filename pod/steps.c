@@ -107,10 +107,38 @@ static struct err *do_network(struct pod *p, const struct pod_step *s, bool *ret
 	return p->net ? netns_settle(p->net) : NULL;
 }
 
+/* Prepared here, cloned by steps_clone() with its neighbours; then it is asked again. */
 static struct err *do_create(struct pod *p, const struct pod_step *s, bool *ret_done)
 {
-	*ret_done = true;
-	return container_create(p, p->containers[s->container]);
+	struct container *c = p->containers[s->container];
+
+	if (c->birth_error)
+		return steal(&c->birth_error);
+	*ret_done = c->state != CONTAINER_PLANNED;
+	if (*ret_done || c->queued)
+		return NULL;
+	TRY(container_prepare(p, c));
+	c->queued = true;
+	p->n_queued++;
+	return NULL;
+}
+
+bool steps_clone(struct pod *p)
+{
+	auto_free struct container **list = NULL;
+	size_t n = 0;
+
+	if (!p->n_queued)
+		return false;
+	list = mem_alloc(p->n_queued * sizeof(*list));
+	for (size_t i = 0; i < p->plan->n_containers; i++)
+		if (p->containers[i]->queued) {
+			p->containers[i]->queued = false;
+			list[n++] = p->containers[i];
+		}
+	p->n_queued = 0;
+	containers_create(p, list, n);
+	return true;
 }
 
 /* A dependency that can no longer come true ends the waiting, with an error or, when it was optional, a warning. */

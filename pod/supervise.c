@@ -163,6 +163,8 @@ static bool run_steps(struct pod *p, bool *ret_all)
 				*ret_all = false;
 				continue;
 			}
+			if (p->plan->steps[i].kind != STEP_CREATE)
+				more |= steps_clone(p);
 			struct err *e = do_step(p, &p->plan->steps[i], &done);
 
 			if (e && p->applying) {
@@ -179,6 +181,7 @@ static bool run_steps(struct pod *p, bool *ret_all)
 			more |= done;
 			*ret_all &= done;
 		}
+		more |= steps_clone(p);
 	}
 	return true;
 }

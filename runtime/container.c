@@ -142,58 +142,115 @@ static struct err *clamp(const struct runtime_process *p, enum log_level level, 
 
 struct birth {
 	struct clone_args args;
-	const struct runtime_spec *spec;
+	struct allowed allowed;
+	struct runtime_spec spec; /* with what is allowed */
 	const struct runtime_place *where;
-	const struct runtime_process *exec; /* instead of spec */
+	bool exec; /* of allowed.p, instead of spec */
 	int pidfd_to_join;
 	const struct cgroupfs *exec_group;
 	int sockets[2];
 	int pidfd;
-	pid_t pid;
+	const char *failed; /* what could not be done, errno in error */
 	int error;
 };
 
-static _Noreturn void child(const struct birth *b)
+/* Cloned one after the other by the same process. */
+struct batch {
+	struct birth *births;
+	size_t n;
+};
+
+static bool is_stdio_of(const struct birth *b, int fd)
+{
+	for (int i = 0; i < 3; i++)
+		if (b->allowed.p.stdio[i] == fd)
+			return true;
+	return false;
+}
+
+/* The pipes of those that are born beside it are not to be held open by who waits at its gate. */
+static void close_siblings(const struct batch *all, const struct birth *b)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		const int *fds = all->births[i].allowed.p.stdio;
+
+		for (int k = 0; k < 3; k++)
+			if (fds[k] > STDERR_FILENO && !is_stdio_of(b, fds[k]))
+				close(fds[k]);
+	}
+}
+
+static _Noreturn void child(const struct batch *all, const struct birth *b)
 {
 	close(b->sockets[0]);
 	if (b->exec)
-		init_exec(b->exec, b->pidfd_to_join, b->sockets[1]);
-	init_run(b->spec, b->where, b->sockets[1]);
+		init_exec(&b->allowed.p, b->pidfd_to_join, b->sockets[1]);
+	close_siblings(all, b);
+	init_run(&b->spec, b->where, b->sockets[1]);
+}
+
+static void give_up(struct birth *b, const char *what)
+{
+	b->error = errno;
+	b->failed = what;
+}
+
+/* The sockets are made just before: who was cloned earlier does not hold them. */
+static void clone_one(const struct batch *all, struct birth *b)
+{
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, b->sockets) < 0) {
+		give_up(b, "socketpair");
+		return;
+	}
+	pid_t pid = proc_clone(&b->args);
+
+	if (pid == 0)
+		child(all, b);
+	if (pid < 0)
+		give_up(b, "clone a container");
+	close(b->sockets[1]);
+}
+
+/* The v1 groups first: seen from inside they are out of reach, and a child is born in ours. */
+static void join_container(struct birth *b)
+{
+	static const int all =
+		CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET;
+
+	if (b->exec_group) {
+		auto_err struct err *e = cgroupfs_attach(b->exec_group, 0);
+
+		errno = err_code(e);
+		if (e)
+			give_up(b, "enter the container's control groups");
+	}
+	if (!b->failed && setns(b->pidfd_to_join, all) < 0)
+		give_up(b, "enter the container");
 }
 
 /*
  * Runs between the caller, which is stopped meanwhile and whose memory this is,
- * and the container: a process in the pod's PID namespace can clone one nested
+ * and the containers: a process in the pod's PID namespace can clone one nested
  * in it, which its caller cannot (clone(2), EINVAL after setns). CLONE_PARENT
  * makes the container the caller's child.
  */
 static int between(void *arg)
 {
-	struct birth *b = arg;
+	struct batch *all = arg;
 
-	static const int all =
-		CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET;
+	for (size_t i = 0; i < all->n; i++) {
+		struct birth *b = &all->births[i];
 
-	/* the v1 groups first: seen from inside they are out of reach, and a child is born in ours */
-	if (b->exec && b->exec_group) {
-		auto_err struct err *e = cgroupfs_attach(b->exec_group, 0);
-
-		b->error = err_code(e);
+		if (b->exec)
+			join_container(b);
+		if (!b->failed)
+			clone_one(all, b);
 	}
-	if (b->exec && !b->error && setns(b->pidfd_to_join, all) < 0)
-		b->error = errno;
-	if (b->error)
-		return 1;
-	pid_t pid = proc_clone(&b->args);
-
-	if (pid == 0)
-		child(b);
-	b->error = pid < 0 ? errno : 0;
-	return pid < 0;
+	return 0;
 }
 
-/* With CLONE_VM and CLONE_FILES the descriptor of the grandchild is ours at once. */
-static struct err *clone_between(struct birth *b, int extra_flags)
+/* With CLONE_VM and CLONE_FILES the descriptors of the grandchildren are ours at once. */
+static struct err *clone_between(struct batch *all)
 {
 	void *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
@@ -201,23 +258,27 @@ static struct err *clone_between(struct birth *b, int extra_flags)
 
 	if (stack == MAP_FAILED)
 		return err_errno("stack for clone");
-	b->args.flags |= CLONE_PARENT;
-	b->args.exit_signal = 0; /* taken from the one between (clone3(2)) */
-	int pid = clone(between, (char *)stack + STACK, extra_flags | CLONE_VFORK | SIGCHLD, b);
+	for (size_t i = 0; i < all->n; i++) {
+		all->births[i].args.flags |= CLONE_PARENT;
+		all->births[i].args.exit_signal = 0; /* of the one between (clone3(2)) */
+	}
+	int pid = clone(between, (char *)stack + STACK,
+			CLONE_VM | CLONE_FILES | CLONE_VFORK | SIGCHLD, all);
 	struct err *e = pid < 0 ? err_errno("clone") : NULL;
 
 	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	munmap(stack, STACK);
-	errno = b->error;
-	return !e && b->error ? err_errno("clone a container") : e;
+	return e;
 }
 
-static struct err *nested(struct birth *b, const struct runtime_place *where)
+static struct err *nested(struct batch *all)
 {
+	const struct runtime_place *where = all->births->where;
+
 	if (setns(where->pidns, CLONE_NEWPID) < 0)
 		return err_errno("enter the pod's PID namespace");
-	struct err *e = clone_between(b, CLONE_VM | CLONE_FILES);
+	struct err *e = clone_between(all);
 
 	if (setns(where->own_pidns, CLONE_NEWPID) < 0)
 		abort(); /* every later child would land in the pod */
@@ -237,13 +298,11 @@ static struct err *pid_of(int pidfd, pid_t *ret)
 	return *ret > 0 ? NULL : err_new(ESRCH, "the container's process is gone");
 }
 
-static struct err *prepare(struct birth *b, const struct cgroupfs *group)
+static void prepare(struct birth *b, const struct cgroupfs *group)
 {
 	int cgroup = group ? cgroupfs_clone_fd(group) : -1;
 
-	b->pidfd = -1;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, b->sockets) < 0)
-		return err_errno("socketpair");
+	b->pidfd = b->sockets[0] = b->sockets[1] = -1;
 	b->args.pidfd = (uintptr_t)&b->pidfd;
 	b->args.flags |= CLONE_PIDFD;
 	b->args.exit_signal = SIGCHLD;
@@ -251,16 +310,29 @@ static struct err *prepare(struct birth *b, const struct cgroupfs *group)
 		b->args.flags |= CLONE_INTO_CGROUP;
 		b->args.cgroup = (uint64_t)cgroup;
 	}
+}
+
+static struct err *prepare_container(struct birth *b, const struct runtime_order *o)
+{
+	b->where = &o->where;
+	b->spec = *o->spec;
+	prepare(b, o->where.group);
+	TRY(clamp(&o->spec->process, LOG_LEVEL_WARN, &b->allowed));
+	b->spec.process = b->allowed.p;
+	for (char *const *p = o->spec->sysctls; p && *p; p++)
+		TRY(sysctl_check(*p));
+	b->args.flags |= (uint64_t)(o->spec->namespaces & ~CLONE_NEWCGROUP);
 	return NULL;
 }
 
-static struct err *finish(struct birth *b, struct err *take_e, struct runtime_container *ret)
+static struct err *finish(struct birth *b, struct runtime_container *ret)
 {
 	auto_fd int socket = b->sockets[0];
 	pid_t pid = -1;
 
-	close(b->sockets[1]);
-	TRY(take_e);
+	errno = b->error;
+	if (b->failed)
+		return err_errno("%s", b->failed);
 	TRY(pid_of(b->pidfd, &pid));
 	*ret = (struct runtime_container) { .pid = pid,
 					    .pidfd = b->pidfd,
@@ -268,51 +340,57 @@ static struct err *finish(struct birth *b, struct err *take_e, struct runtime_co
 	return NULL;
 }
 
+void runtime_create_all(struct runtime_order *orders, size_t n)
+{
+	struct batch all = { mem_alloc(n * sizeof(struct birth)), 0 };
+	auto_free struct birth *births = all.births;
+	auto_free size_t *order_of = mem_alloc(n * sizeof(size_t));
+	auto_err struct err *e = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		births[all.n] = (struct birth) { 0 };
+		orders[i].error = prepare_container(&births[all.n], &orders[i]);
+		if (!orders[i].error)
+			order_of[all.n++] = i;
+	}
+	if (all.n && births->where->pidns >= 0)
+		e = nested(&all);
+	else
+		for (size_t i = 0; i < all.n; i++)
+			clone_one(&all, &births[i]);
+	for (size_t i = 0; i < all.n; i++) {
+		struct runtime_order *o = &orders[order_of[i]];
+
+		o->error = e ? err_new(err_code(e), "%s", err_text(e))
+			     : finish(&births[i], o->container);
+	}
+}
+
 struct err *runtime_create(const struct runtime_spec *s, const struct runtime_place *where,
 			   struct runtime_container *ret)
 {
-	struct runtime_spec copy = *s;
-	struct allowed allowed;
-	struct birth b = { .spec = &copy, .where = where };
+	struct runtime_order o = { .spec = s, .where = *where, .container = ret };
 
-	TRY(clamp(&s->process, LOG_LEVEL_WARN, &allowed));
-	copy.process = allowed.p;
-	for (char *const *p = s->sysctls; p && *p; p++)
-		TRY(sysctl_check(*p));
-	TRY(prepare(&b, where->group));
-	b.args.flags |= (uint64_t)(s->namespaces & ~CLONE_NEWCGROUP);
-
-	struct err *e = NULL;
-
-	if (where->pidns >= 0) {
-		e = nested(&b, where);
-	} else {
-		pid_t pid = proc_clone(&b.args);
-
-		if (pid == 0)
-			child(&b);
-		e = pid < 0 ? err_errno("clone a container") : NULL;
-	}
-	return finish(&b, e, ret);
+	runtime_create_all(&o, 1);
+	return o.error;
 }
 
 /* v1 hierarchies are joined before the namespaces are: afterwards they cannot be seen. */
 struct err *runtime_exec(int pidfd, const struct runtime_process *p, const struct cgroupfs *group,
 			 struct runtime_container *ret)
 {
-	struct allowed allowed;
-	struct birth b = { .exec = &allowed.p, .pidfd_to_join = pidfd, .exec_group = group };
+	struct birth b = { .exec = true, .pidfd_to_join = pidfd, .exec_group = group };
+	struct batch all = { &b, 1 };
 	auto_fd int null = -1;
 
-	TRY(clamp(p, LOG_LEVEL_DEBUG, &allowed)); /* told when the container was made */
+	TRY(clamp(p, LOG_LEVEL_DEBUG, &b.allowed)); /* told when the container was made */
 	TRY(fd_openat(AT_FDCWD, "/dev/null", O_RDWR | O_NOCTTY, &null));
 	for (int i = 0; i < 3; i++)
-		if (allowed.p.stdio[i] < 0)
-			allowed.p.stdio[i] = null;
-	TRY(prepare(&b, group));
-	struct err *e = clone_between(&b, CLONE_VM | CLONE_FILES);
-
-	return finish(&b, e, ret);
+		if (b.allowed.p.stdio[i] < 0)
+			b.allowed.p.stdio[i] = null;
+	prepare(&b, group);
+	TRY(clone_between(&all));
+	return finish(&b, ret);
 }
 
 /* ---- talking to the child ---- */

@@ -136,6 +136,21 @@ struct runtime_container {
  */
 struct err *runtime_create(const struct runtime_spec *s, const struct runtime_place *where,
 			   struct runtime_container *ret) must_check;
+
+/*
+ * As above, several at once. Each clone write-protects the caller's memory, and a
+ * nested one takes a process between: together they pay for that once. pidns and
+ * own_pidns must be the same for all. @error is what went wrong with that one, the
+ * caller's; the others were made all the same.
+ */
+struct runtime_order {
+	const struct runtime_spec *spec;
+	struct runtime_place where;
+	struct runtime_container *container; /* filled when there is no error */
+	struct err *error;
+};
+void runtime_create_all(struct runtime_order *orders, size_t n);
+
 struct err *runtime_go(const struct runtime_container *c) must_check;
 
 enum runtime_news { RUNTIME_READY, RUNTIME_RUNNING };
