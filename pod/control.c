@@ -59,8 +59,11 @@ static void drop_client(struct client *c)
 	free(c);
 }
 
+/* Who is answered may look at what has become of it. */
 static void answer(struct client *c, struct err *take_e)
 {
+	if (c->pod->dirty && c->pod->up)
+		state_write(c->pod);
 	if (take_e)
 		err_send(c->socket, take_e);
 	else

@@ -351,7 +351,8 @@ struct pod {
 	struct container **containers; /* one for each of the plan's */
 	enum step_state *steps;
 	size_t n_queued; /* containers that are prepared, to be cloned together */
-	struct watch *on_pause, *on_int, *on_term, *on_control, *on_hup, *on_over, *on_end_limit;
+	struct watch *on_pause, *on_int, *on_term, *on_control, *on_hup, *on_over, *on_end_limit,
+		*on_write_time;
 	int control;
 	struct client *clients;
 	struct err *failure; /* the first thing that went wrong */

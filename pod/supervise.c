@@ -23,6 +23,8 @@
 #include "base/trace.h"
 #include "pod/internal.h"
 
+enum { WRITE_DELAY = 20 }; /* milliseconds */
+
 void pod_event(struct pod *p, const struct container *c, const char *action, const char *fmt, ...)
 {
 	const struct pod_watcher *w = &p->options->watcher;
@@ -329,6 +331,26 @@ static int first_bad_exit(const struct pod *p)
 	return 0;
 }
 
+static void on_write_time(void *arg)
+{
+	struct pod *p = arg;
+
+	watch_free(p->on_write_time);
+	p->on_write_time = NULL;
+	state_write(p);
+}
+
+/* Of a pod that stops, many ends that come together are written once. */
+static void write_changes(struct pod *p)
+{
+	if (!p->dirty || !p->up)
+		return;
+	if (!p->stopping)
+		state_write(p);
+	else if (!p->on_write_time)
+		p->on_write_time = loop_timer(p->loop, WRITE_DELAY, on_write_time, p);
+}
+
 void pod_advance(struct pod *p)
 {
 	bool all = false;
@@ -348,8 +370,7 @@ void pod_advance(struct pod *p)
 		stop_some(p);
 	}
 	apply_advance(p, all);
-	if (p->dirty && p->up) /* who is answered may look */
-		state_write(p);
+	write_changes(p);
 	control_advance(p);
 	attach_advance(p);
 	if (all_dead(p) && !p->n_retired && !p->applying && (p->up || p->stopping)) {
@@ -501,6 +522,7 @@ static void close_pod(struct pod *p)
 	watch_free(p->on_wait_limit);
 	watch_free(p->on_end_limit);
 	watch_free(p->on_over);
+	watch_free(p->on_write_time);
 	cgroupfs_host_free(p->cgroups);
 	free(p->cgroup_path);
 	free(p->steps);
@@ -586,6 +608,7 @@ struct err *pod_finish(struct pod *take_p, struct pod_result *ret)
 		state_write(p);
 	else
 		forget_pod(p);
+	p->dirty = false;
 	control_advance(p);
 	*ret = (struct pod_result) { .exit_code = exit_code_of(p), .interrupted = p->interrupted };
 	close_pod(p);
