@@ -20,7 +20,7 @@
 #include "base/str.h"
 #include "runtime/internal.h"
 
-enum { STACK = 256 << 10, MESSAGE_MAX = 8192 };
+enum { STACK = 256 << 10, MESSAGE_MAX = 8192, CAP_RESOURCE = 24 /* CAP_SYS_RESOURCE */ };
 
 static const struct {
 	const char *name;
@@ -67,6 +67,7 @@ static const char *rlimit_name(int resource)
 
 /* What the child would not be allowed to do is left out, with a warning: a host that gives less still serves. */
 struct allowed {
+	uint64_t have;	      /* capabilities that could be passed on */
 	enum log_level level; /* of what is told about it */
 	struct runtime_process p;
 	struct runtime_rlimit limits[ARRAY_LEN(rlimits)];
@@ -74,7 +75,7 @@ struct allowed {
 
 static void clamp_rlimits(const struct runtime_process *p, struct allowed *a)
 {
-	bool may_raise = runtime_caps_all() >> 24 & 1; /* CAP_SYS_RESOURCE */
+	bool may_raise = a->have >> CAP_RESOURCE & 1;
 
 	a->p.rlimits = a->limits;
 	a->p.n_rlimits = p->n_rlimits < ARRAY_LEN(a->limits) ? p->n_rlimits : ARRAY_LEN(a->limits);
@@ -98,9 +99,8 @@ static void clamp_rlimits(const struct runtime_process *p, struct allowed *a)
 
 static void clamp_caps(const struct runtime_process *p, struct allowed *a)
 {
-	uint64_t have = runtime_caps_all();
 	struct runtime_caps *c = &a->p.caps;
-	uint64_t missing = p->caps.bounding & ~have;
+	uint64_t have = a->have, missing = p->caps.bounding & ~have;
 
 	if (missing)
 		log_write(a->level, "this host cannot give capabilities %#llx",
@@ -116,7 +116,7 @@ static struct err *clamp_oom_score(struct allowed *a)
 {
 	auto_free char *text = NULL;
 
-	if (!a->p.set_oom_score_adj || runtime_caps_all() >> 24 & 1)
+	if (!a->p.set_oom_score_adj || a->have >> CAP_RESOURCE & 1)
 		return NULL;
 	TRY(fd_read_file(AT_FDCWD, "/proc/self/oom_score_adj", 16, &text));
 	int now = (int)strtol(text, NULL, 10);
@@ -129,8 +129,10 @@ static struct err *clamp_oom_score(struct allowed *a)
 	return NULL;
 }
 
-static struct err *clamp(const struct runtime_process *p, enum log_level level, struct allowed *ret)
+static struct err *clamp(const struct runtime_process *p, uint64_t have, enum log_level level,
+			 struct allowed *ret)
 {
+	ret->have = have;
 	ret->level = level;
 	ret->p = *p;
 	clamp_rlimits(p, ret);
@@ -312,12 +314,12 @@ static void prepare(struct birth *b, const struct cgroupfs *group)
 	}
 }
 
-static struct err *prepare_container(struct birth *b, const struct runtime_order *o)
+static struct err *prepare_container(struct birth *b, const struct runtime_order *o, uint64_t have)
 {
 	b->where = &o->where;
 	b->spec = *o->spec;
 	prepare(b, o->where.group);
-	TRY(clamp(&o->spec->process, LOG_LEVEL_WARN, &b->allowed));
+	TRY(clamp(&o->spec->process, have, LOG_LEVEL_WARN, &b->allowed));
 	b->spec.process = b->allowed.p;
 	for (char *const *p = o->spec->sysctls; p && *p; p++)
 		TRY(sysctl_check(*p));
@@ -346,10 +348,11 @@ void runtime_create_all(struct runtime_order *orders, size_t n)
 	auto_free struct birth *births = all.births;
 	auto_free size_t *order_of = mem_alloc(n * sizeof(size_t));
 	auto_err struct err *e = NULL;
+	uint64_t have = runtime_caps_all();
 
 	for (size_t i = 0; i < n; i++) {
 		births[all.n] = (struct birth) { 0 };
-		orders[i].error = prepare_container(&births[all.n], &orders[i]);
+		orders[i].error = prepare_container(&births[all.n], &orders[i], have);
 		if (!orders[i].error)
 			order_of[all.n++] = i;
 	}
@@ -383,7 +386,8 @@ struct err *runtime_exec(int pidfd, const struct runtime_process *p, const struc
 	struct batch all = { &b, 1 };
 	auto_fd int null = -1;
 
-	TRY(clamp(p, LOG_LEVEL_DEBUG, &b.allowed)); /* told when the container was made */
+	/* told when the container was made */
+	TRY(clamp(p, runtime_caps_all(), LOG_LEVEL_DEBUG, &b.allowed));
 	TRY(fd_openat(AT_FDCWD, "/dev/null", O_RDWR | O_NOCTTY, &null));
 	for (int i = 0; i < 3; i++)
 		if (b.allowed.p.stdio[i] < 0)
