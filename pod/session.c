@@ -129,10 +129,9 @@ static void take(struct session *s, const char *text, size_t len)
 {
 	switch (*text) {
 	case 'o':
-		show(s, STDOUT_FILENO, text + 1, len - 1);
-		break;
-	case 'r':
-		show(s, STDERR_FILENO, text + 1, len - 1);
+	case 'r': /* who only waits until it is up has not come for this: it is in the log */
+		if (!s->o->until_up)
+			show(s, *text == 'o' ? STDOUT_FILENO : STDERR_FILENO, text + 1, len - 1);
 		break;
 	case 'k':
 		s->sent = 0;

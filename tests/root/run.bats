@@ -97,6 +97,18 @@ no_pods() { [ -z "$(pods)" ]; }
 	wait_for 3 no_pods
 }
 
+@test "run -d: what the container says before it is up is for its log" {
+	service it <<-END
+		command: [sh, -c, 'echo early; sleep 100']
+		post_start: [{command: [sleep, '0.3']}]
+	END
+	run --separate-stderr slipway run -d --name box it
+	assert_success
+	assert_output box
+	run slipway logs --no-log-prefix box
+	assert_output early
+}
+
 @test "run -d: it stays, is listed, looked into, stopped, started again and removed" {
 	run --separate-stderr slipway run -d --name box -e A=1 "$registry/busybox" sh -c 'echo hello $A; sleep 100'
 	assert_success
