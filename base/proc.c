@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -165,4 +166,25 @@ char *proc_now_text(void)
 	gmtime_r(&t.tv_sec, &tm);
 	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
 	return mem_printf("%s.%09ldZ", text, t.tv_nsec);
+}
+
+enum { FILES_MAX = 1 << 20 };
+static struct rlimit files_before;
+static bool files_raised;
+
+void proc_raise_files(void)
+{
+	struct rlimit now;
+
+	if (files_raised || getrlimit(RLIMIT_NOFILE, &now) < 0 || now.rlim_cur >= now.rlim_max)
+		return;
+	files_before = now;
+	now.rlim_cur = now.rlim_max < FILES_MAX ? now.rlim_max : FILES_MAX;
+	files_raised = now.rlim_cur > files_before.rlim_cur && setrlimit(RLIMIT_NOFILE, &now) == 0;
+}
+
+void proc_restore_files(void)
+{
+	if (files_raised)
+		(void)setrlimit(RLIMIT_NOFILE, &files_before);
 }

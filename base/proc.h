@@ -44,3 +44,11 @@ const char *proc_signal_name(int signal);
 /* The time of day in UTC, RFC 3339 with nanoseconds; the caller's. */
 char *proc_now_text(void) must_check;
 uint64_t proc_now_ms(void); /* CLOCK_BOOTTIME */
+
+/*
+ * A pod of many services needs more descriptors than the 1024 that a process has by
+ * custom: the soft limit becomes the hard one, at most a million. Programs that we
+ * become are not to inherit that (select(2) breaks above 1024): they call the second.
+ */
+void proc_raise_files(void);
+void proc_restore_files(void); /* async-signal-safe */

@@ -174,14 +174,14 @@ static char *check_landlock(const struct pod_host *h, bool *good)
 				  "and seccomp alone");
 }
 
-static char *check_inotify(const struct pod_host *h, bool *good)
+static char *check_files(const struct pod_host *h, bool *good)
 {
 	struct rlimit files = { 0, 0 };
 
 	(void)h;
 	(void)getrlimit(RLIMIT_NOFILE, &files);
-	*good = files.rlim_cur >= 1024;
-	return mem_printf("%llu open files per process%s", (unsigned long long)files.rlim_cur,
+	*good = files.rlim_max >= 1024; /* the soft limit is raised */
+	return mem_printf("%llu open files per process%s", (unsigned long long)files.rlim_max,
 			  *good ? "" : ": pods with many ports or services will not fit");
 }
 
@@ -192,7 +192,7 @@ static const struct {
 	{ "user", check_root },		 { "capabilities", check_capabilities },
 	{ "system calls", check_calls }, { "cgroups", check_cgroups },
 	{ "overlay", check_overlay },	 { "network", check_network },
-	{ "landlock", check_landlock },	 { "open files", check_inotify },
+	{ "landlock", check_landlock },	 { "open files", check_files },
 };
 
 struct err *pod_doctor(const struct pod_host *h, struct pod_finding **ret, size_t *ret_n)

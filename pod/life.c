@@ -125,6 +125,7 @@ static void add_owner(struct pod *p)
 static struct err *open_pod(struct pod *p)
 {
 	TRY(lock_pod(p));
+	proc_raise_files();
 	steps_forget_rootfs(p); /* of a pod that died with the host: see docs/design.md, Files */
 	TRY(open_groups(p));
 	TRY(fd_openat(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY, &p->own_pidns));

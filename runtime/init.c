@@ -31,6 +31,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/proc.h"
 #include "base/str.h"
 #include "runtime/internal.h"
 
@@ -94,6 +95,7 @@ static struct err *bring_loopback_up(void)
 
 static struct err *set_rlimits(const struct runtime_process *p)
 {
+	proc_restore_files();
 	for (size_t i = 0; i < p->n_rlimits; i++)
 		if (setrlimit((__rlimit_resource_t)p->rlimits[i].resource, &p->rlimits[i].limit) <
 		    0)

@@ -262,6 +262,18 @@ began() { slipway ps -a --format json | jq -r "select(.Service == \"$1\") | .Nam
 	slipway down
 }
 
+@test "a pod of more services than a process has descriptors by custom" {
+	local i
+	echo 'services:' >compose.yml
+	for i in {1..40}; do
+		echo "  s$i: {image: $registry/busybox, command: [sh, -c, 'ulimit -Sn; exec sleep 100']}" >>compose.yml
+	done
+	(ulimit -Sn 100 && slipway up -d)
+	[ "$(slipway ps -q | wc -l)" = 40 ]
+	wait_for 3 test "$(slipway logs --no-log-prefix | sort -u)" = 100 # not what we need ourselves
+	slipway down -t 0
+}
+
 @test "--trace tells where the time went, until the pod is up" {
 	compose <<-EOF
 		services:
