@@ -246,6 +246,7 @@ static _Noreturn void supervise(const struct cli *c, const struct pod_plan *plan
 
 	o.watcher =
 		(struct pod_watcher) { .ctx = &r, .on_event = report_event, .on_up = report_up };
+	o.last_words = true;
 	struct pod_result result = { 0 };
 
 	/* killed before the pod is up, 'up -d' leaves none behind */

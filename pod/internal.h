@@ -204,6 +204,8 @@ struct err *log_open(const struct pod_host *h, const char *pod, const struct pla
 		     struct loop *loop, struct log_writer **ret) must_check;
 void log_put(struct log_writer *w, enum pod_stream stream, const char *data, size_t len, bool end);
 void log_free(struct log_writer *w);
+/* The last lines that @key has written, each as "  KEY | LINE" and fit for a terminal; NULL: none. */
+char *log_last_words(const struct pod_host *h, const char *pod, const char *key) must_check;
 
 /* A line, or a part of one that is too long. */
 struct log_piece {
@@ -359,6 +361,7 @@ struct pod {
 	bool only_created;   /* pod_create(): nothing runs */
 	bool up;	     /* on_up was called */
 	const struct container *aborted_by;
+	const struct container *culprit; /* for whose sake the pod did not come up */
 	struct watch *on_wait_limit;
 	/* apply.c */
 	struct generation *generations; /* the newest first; none: the plan is pod_start()'s */

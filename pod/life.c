@@ -238,6 +238,17 @@ static int exit_code_of(const struct pod *p)
 	return p->aborted_by ? p->aborted_by->exit_code : p->exit_code;
 }
 
+/* The log goes with the pod that never came up: what it says of the reason is told now. */
+static struct err *add_last_words(const struct pod *p, struct err *take_e)
+{
+	auto_free char *words =
+		take_e && p->culprit && p->options->last_words
+			? log_last_words(p->host, p->plan->name, p->culprit->plan->key)
+			: NULL;
+
+	return words ? err_join(take_e, err_new(err_code(take_e), "%s", words)) : take_e;
+}
+
 struct err *pod_finish(struct pod *take_p, struct pod_result *ret)
 {
 	struct pod *p = take_p;
@@ -245,6 +256,7 @@ struct err *pod_finish(struct pod *take_p, struct pod_result *ret)
 
 	p->finished = true;
 	steps_undo(p);
+	e = add_last_words(p, e);
 	if (p->up && !p->options->transient)
 		state_write(p);
 	else

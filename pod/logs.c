@@ -408,6 +408,41 @@ static bool read_service(const struct pod_host *h, const char *name, const struc
 	return read_rotated(l, ret, lacking) && drain(ret, l);
 }
 
+enum { LAST_LINES = 10, LAST_LENGTH = 300 };
+
+static bool keep_line(void *ctx, const char *service, enum pod_stream stream, const char *time,
+		      const char *line, size_t len)
+{
+	char **text = ctx;
+	auto_free char *before = *text;
+	auto_free char *shown = mem_strndup(line, len < LAST_LENGTH ? len : LAST_LENGTH);
+
+	(void)stream;
+	(void)time;
+	shown[strcspn(shown, "\n")] = '\0';
+	for (char *p = shown; *p;
+	     p++) /* it is part of a message, and not a program for a terminal */
+		if ((unsigned char)*p < ' ' && *p != '\t')
+			*p = '?';
+	*text = mem_printf("%s%s  %s | %s", before ? before : "", before ? "\n" : "", service,
+			   shown);
+	return true;
+}
+
+char *log_last_words(const struct pod_host *h, const char *pod, const char *key)
+{
+	char *text = NULL;
+	const struct pod_logs l = { .tail = LAST_LINES, .ctx = &text, .on_line = keep_line };
+	const struct pod_service_state who = { .key = (char *)(uintptr_t)key };
+	struct reader r = { 0 };
+
+	(void)read_service(h, pod, &l, &who, &r);
+	if (r.file)
+		fclose(r.file);
+	free(r.path);
+	return text;
+}
+
 struct err *pod_logs(const struct pod_host *h, const char *name, const struct pod_logs *l)
 {
 	auto_pod_state struct pod_state *s = NULL;

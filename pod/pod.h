@@ -172,6 +172,7 @@ struct pod_run_options {
 	struct pod_limits limits; /* where a cluster's agent has set them already, its own hold */
 	const struct pod_owner *owner;
 	bool transient; /* nothing of it stays once it has ended, however it ended: no state, no logs */
+	bool last_words; /* a pod that did not come up: the error has the last lines of who failed */
 	/* Of pod_start(): the pod is over, and pod_finish() is to be called. Once, from the loop. */
 	loop_fn *on_end;
 	void *end_arg;

@@ -142,10 +142,13 @@ bool steps_clone(struct pod *p)
 }
 
 /* A dependency that can no longer come true ends the waiting, with an error or, when it was optional, a warning. */
-static struct err *hopeless(const struct pod_step *s, bool *ret_done, struct err *take_e)
+static struct err *hopeless(struct pod *p, const struct pod_step *s, bool *ret_done,
+			    struct err *take_e)
 {
-	if (s->required)
+	if (s->required) {
+		p->culprit = p->containers[s->on];
 		return take_e;
+	}
 	log_warn("%s; it is not required", err_text(take_e));
 	err_free(take_e);
 	*ret_done = true;
@@ -168,17 +171,17 @@ static struct err *do_wait(struct pod *p, const struct pod_step *s, bool *ret_do
 	if (*ret_done)
 		return NULL;
 	if (s->condition == COMPOSE_HEALTHY && on->health == HEALTH_UNHEALTHY)
-		return hopeless(s, ret_done,
+		return hopeless(p, s, ret_done,
 				compose_err(s->place,
 					    "dependency failed to start: service %s is unhealthy",
 					    name));
 	if (over && s->condition == COMPOSE_HEALTHY)
-		return hopeless(s, ret_done,
+		return hopeless(p, s, ret_done,
 				compose_err(s->place,
 					    "dependency failed to start: service %s exited (%d)",
 					    name, on->exit_code));
 	if (over)
-		return hopeless(s, ret_done,
+		return hopeless(p, s, ret_done,
 				compose_err(s->place,
 					    "service %s did not complete successfully: exit %d",
 					    name, on->exit_code));

@@ -195,16 +195,21 @@ static bool settled(const struct pod *p)
 	return true;
 }
 
-static struct err *unsettled(const struct pod *p)
+static struct err *unsettled(struct pod *p)
 {
 	for (size_t i = 0; i < p->plan->n_containers && p->options->wait; i++) {
 		const struct container *c = p->containers[i];
+		const char *name = c->plan->service->name;
+		struct err *e = NULL;
 
 		if (c->health == HEALTH_UNHEALTHY)
-			return err_new(EIO, "service %s is unhealthy", c->plan->service->name);
-		if (c->state == CONTAINER_EXITED && c->exit_code)
-			return err_new(EIO, "service %s exited (%d)", c->plan->service->name,
-				       c->exit_code);
+			e = err_new(EIO, "service %s is unhealthy", name);
+		else if (c->state == CONTAINER_EXITED && c->exit_code)
+			e = err_new(EIO, "service %s exited (%d)", name, c->exit_code);
+		if (e) {
+			p->culprit = c;
+			return e;
+		}
 	}
 	return NULL;
 }

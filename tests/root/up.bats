@@ -131,6 +131,34 @@ began() { slipway ps -a --format json | jq -r "select(.Service == \"$1\") | .Nam
 	[[ $output != *'b-1'* ]] || show 'the other one was started'
 }
 
+@test "up -d: who fails says why, before its log is gone" {
+	cat >compose.yml <<-'END'
+		services:
+		  good: {image: "${REGISTRY}/busybox", command: [sh, -c, 'echo fine; sleep 100']}
+		  bad:
+		    image: ${REGISTRY}/busybox
+		    command:
+		      - sh
+		      - -c
+		      - |
+		        for i in 1 2 3 4 5 6 7 8 9 10 11; do echo line $$i; done
+		        printf "\033[31mno \007configuration\n" >&2
+		        exit 3
+		  needs:
+		    image: ${REGISTRY}/busybox
+		    command: [sleep, '100']
+		    depends_on: {bad: {condition: service_completed_successfully}}
+	END
+	export REGISTRY=$registry
+	run slipway up -d
+	assert_failure 1
+	assert_line 'service bad did not complete successfully: exit 3'
+	assert_line $'\n  bad | line 3\n'
+	assert_line '  bad | ?[31mno ?configuration'
+	[[ $output != *'line 2'$'\n'* && $output != *fine* ]]
+	assert_no_leaks
+}
+
 @test "output of some services only, with times" {
 	compose <<-END
 		services:
