@@ -35,9 +35,12 @@ static void resolve_environment(const struct compose_service *s, const struct im
 				struct plan_container *c)
 {
 	auto_free char *hostname = mem_printf("HOSTNAME=%s", c->hostname);
+	auto_free char *instance = mem_printf("SLIPWAY_INSTANCE=%lld", (long long)c->number);
 
 	env_set(&c->env, default_path);
 	env_set(&c->env, hostname);
+	if (compose_scale(s) > 1) /* they share a network: each needs a port of its own */
+		env_set(&c->env, instance);
 	if (s->tty)
 		env_set(&c->env, "TERM=xterm");
 	for (char *const *e = i->env; e && *e; e++)
