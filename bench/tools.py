@@ -5,6 +5,7 @@ A method measures once and returns {metric: microseconds}. start() is called onc
 stop() after each group; close(), where there is one, at the end.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -290,6 +291,58 @@ class Engine(Tool):
         if self.daemon:
             self.daemon.terminate()
             self.daemon.wait()
+
+    def services(self, count):
+        """A pod's containers as a Compose file: all in the network of the first."""
+        lines = ["services:"]
+        for i in range(count):
+            lines += [f"  s{i}:", "    image: bench", "    init: false",
+                      '    command: ["/bench/stamp", "--stay", "/bench/first"]',
+                      f'    volumes: ["{self.bench.shared}:/bench"]',
+                      '    ports: ["18080:80"]' if i == 0 else '    network_mode: "service:s0"']
+        return "\n".join(lines) + "\n"
+
+    def kube(self, count):
+        """The same as podman's `kube play` has it, which is one command for all of them."""
+        containers = [{"name": f"s{i}", "image": "localhost/bench:latest",
+                       "command": ["/bench/stamp", "--stay", "/bench/first"],
+                       "volumeMounts": [{"name": "bench", "mountPath": "/bench"}],
+                       **({"ports": [{"containerPort": 80, "hostPort": 18080}]} if i == 0 else {})}
+                      for i in range(count)]
+        return json.dumps({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bench"},
+                           "spec": {"containers": containers, "volumes": [
+                               {"name": "bench", "hostPath": {"path": self.bench.shared}}]}})
+
+    def compose(self):
+        """`docker compose`, as a plugin or as a program of its own."""
+        if not subprocess.run([*self.base, "compose", "version"], env=self.env,
+                              capture_output=True, check=False).returncode:
+            return [*self.base, "compose"]
+        return [find("docker-compose"), *self.base[1:]]
+
+    def pod(self, count):
+        if self.name == "podman":
+            file = self.bench.path(f"podman-{count}.yml")
+            write(file, self.kube(count))
+            up = [*self.base, "play", "kube", file]
+            down = [*self.base, "pod", "rm", "-f", "-t", "0", "bench"]
+        else:
+            file = self.bench.path(f"docker-{count}.yml")
+            write(file, self.services(count))
+            command = [*self.compose(), "-f", file, "-p", "bench"]
+            up, down = [*command, "up", "-d"], [*command, "down", "-t", "0"]
+        start, end, _ = self.bench.clock(*up, env=self.env)
+        try:
+            first = self.bench.first(count)
+        finally:
+            stop, gone, _ = self.bench.clock(*down, env=self.env)
+        return dict(zip(("first", "exit", "down"), since(start, first, end) + since(stop, gone)))
+
+    def up3(self):
+        return self.pod(3)
+
+    def up10(self):
+        return self.pod(10)
 
     def options(self):
         parent = ["--cgroup-parent", "/" + self.bench.groups.name] if self.name == "podman" else []
