@@ -42,6 +42,13 @@ struct err *proc_poll(int pidfd, bool *ret_done, struct proc_exit *ret)
 	return NULL;
 }
 
+bool proc_has_ended(int pidfd)
+{
+	siginfo_t info = { 0 };
+
+	return waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid;
+}
+
 bool proc_wait_for(int pidfd, int ms, struct proc_exit *ret)
 {
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };

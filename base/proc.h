@@ -32,6 +32,9 @@ bool proc_wait_for(int pidfd, int ms, struct proc_exit *ret) must_check;
 /* As above without waiting: *ret_done says whether it had ended. */
 struct err *proc_poll(int pidfd, bool *ret_done, struct proc_exit *ret) must_check;
 
+/* Whether a child has ended. It is not reaped: its number is still nobody else's. */
+bool proc_has_ended(int pidfd);
+
 struct err *proc_open(pid_t pid, int *ret_pidfd) must_check;
 struct err *proc_kill(int pidfd, int signal) must_check; /* a process that is gone is fine */
 /* When the process started, in clock ticks since boot: with the pid, its identity (proc(5) stat 22). */

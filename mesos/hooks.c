@@ -129,8 +129,16 @@ static struct err *spawn(struct hooks *h, const char *name)
 	posix_spawn_file_actions_destroy(&actions);
 	posix_spawnattr_destroy(&attributes);
 	errno = rc;
-	return rc ? err_errno("hook %s", name)
-		  : err_wrap(proc_open(h->pid, &h->pidfd), "hook %s", name);
+	if (rc)
+		return err_errno("hook %s", name);
+	struct err *e = proc_open(h->pid, &h->pidfd);
+
+	if (e) { /* without a descriptor nobody would wait for it */
+		(void)kill(-h->pid, SIGKILL);
+		(void)waitpid(h->pid, NULL, 0);
+		h->pid = 0;
+	}
+	return err_wrap(e, "hook %s", name);
 }
 
 static void release_process(struct hooks *h)
@@ -228,10 +236,11 @@ static void on_exit_event(void *arg)
 	struct proc_exit how = { 0 };
 	bool done = false;
 
-	err_ignore(proc_poll(h->pidfd, &done, &how));
-	if (!done)
+	if (!proc_has_ended(h->pidfd))
 		return;
-	(void)kill(-h->pid, SIGKILL); /* what it has started and not waited for */
+	/* what it has started and not waited for; once it is reaped its group may be another's */
+	(void)kill(-h->pid, SIGKILL);
+	err_ignore(proc_poll(h->pidfd, &done, &how));
 	struct err *e = judge(h, how);
 
 	release_process(h);

@@ -3,13 +3,14 @@
 """hooks.py - executables of the operator's at the stages of a pod's life, and the two samples of examples/hooks."""
 import json
 import os
+import shutil
 import sys
 import time
 
 sys.path.insert(0, f"{os.path.dirname(os.path.abspath(__file__))}/../mesos-agent")
 
-from host import TOP, run_scenarios, wait_for
-from tap import contains, equal, test
+from host import EXECUTOR, TOP, run_scenarios, wait_for
+from tap import Skip, contains, equal, test
 
 SLEEPER = {"command": ["sleep", "1000"], "init": True}
 FIRST = 'import json, os, sys\nstage, told = sys.argv[1], json.load(sys.stdin)\nhere = os.path.dirname(sys.argv[0])\n'
@@ -129,6 +130,22 @@ def _(case):
     c.status("TASK_KILLED")
     equal(time.time() - start < 2, True, f"took {time.time() - start:.1f} s")
     c.wait_exit()
+
+
+@test("what a hook has started is killed while the hook's process number is still its own")
+def _(case):
+    strace = shutil.which("strace")
+    if not strace:
+        raise Skip("needs strace")
+    _, variables = hooks(case, a=NOTE)
+    trace = f"{case.directory}/trace"
+    c = case.launch({"it": ["true"]}, variables=variables, command=f"exec {strace} -o {trace} -e trace=kill {EXECUTOR}")
+    c.status("TASK_FINISHED")
+    c.wait_exit()
+    with open(trace) as f:
+        kills = [x for x in f.read().splitlines() if x.startswith("kill(-")]
+    equal(len(kills) >= 6, True, f"{len(kills)} groups were killed")
+    equal([x for x in kills if "ESRCH" in x], [], "the group of a hook that was reaped may be another's")
 
 
 @test("sample: images come from a mirror")
