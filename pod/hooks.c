@@ -75,6 +75,8 @@ static void on_hook_exit(void *arg)
 	err_ignore(proc_poll(c->hook_process.pidfd, &done, &how));
 	if (!done)
 		return;
+	watch_free(c->on_hook_exit); /* before its descriptor goes, as in pod/command.c */
+	c->on_hook_exit = NULL;
 	fd_close(&c->hook_process.pidfd); /* it is reaped */
 	end_hook(c);
 	if (proc_exit_code(how) == 0) {

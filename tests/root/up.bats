@@ -266,6 +266,26 @@ began() { slipway ps -a --format json | jq -r "select(.Service == \"$1\") | .Nam
 	[ "$(slipway ls -q)" = '' ]
 }
 
+# (As below, of a probe: a closed descriptor that is still in epoll cannot be taken out of it.)
+@test "what a hook leaves is no longer watched when it is closed" {
+	need_command strace
+	compose <<-EOF
+		services:
+		  web:
+		    image: $registry/busybox
+		    command: sleep 100
+		    init: true
+		    pre_stop: [{command: sleep 1}, {command: "true"}]
+	EOF
+	slipway up -d
+	(sleep 0.5; slipway stop) &
+	local stopping=$!
+	run timeout 5 strace -e trace=epoll_ctl -p "$(jq .supervisor "$SLIPWAY_RUN/pods/$project/state.json")"
+	wait "$stopping"
+	assert_line EPOLL_CTL_DEL
+	refute_line EBADF
+}
+
 @test "pre_stop runs before the signal, by its own user, and has an end" {
 	compose <<-END
 		services:
