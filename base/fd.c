@@ -51,6 +51,16 @@ struct err *fd_openat(int dir, const char *path, int flags, int *ret_fd)
 	return NULL;
 }
 
+struct err *fd_create(int dir, const char *path, int flags, int *ret_fd)
+{
+	int fd = openat(dir, path, flags | O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return err_errno("create %s", path);
+	*ret_fd = fd;
+	return NULL;
+}
+
 struct err *fd_write_all(int fd, const void *data, size_t len)
 {
 	const char *p = data;
@@ -140,7 +150,7 @@ struct err *fd_replace_file(int dir, const char *path, const char *text, mode_t 
 	auto_free char *aside = mem_printf("%s.%d~", path, getpid());
 	auto_fd int fd = -1;
 
-	TRY(fd_openat(dir, aside, O_WRONLY | O_CREAT | O_TRUNC, &fd));
+	TRY(fd_create(dir, aside, O_TRUNC, &fd));
 	struct err *e = fd_write_all(fd, text, strlen(text));
 
 	if (!e && fchmod(fd, mode) < 0)

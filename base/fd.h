@@ -20,6 +20,11 @@ int fd_steal(int *fd);	/* moves it out; the variable becomes -1 */
 
 /* New files get mode 0644; O_CLOEXEC is added. The error names @path. */
 struct err *fd_openat(int dir, const char *path, int flags, int *ret_fd) must_check;
+/*
+ * Opens a file to write, which is made where it is not there: for its owner alone,
+ * until who has filled it says otherwise by fchmod().
+ */
+struct err *fd_create(int dir, const char *path, int flags, int *ret_fd) must_check;
 
 struct err *fd_write_all(int fd, const void *data, size_t len) must_check;
 /* All that is left in @from, to @to: by the kernel where it can (copy_file_range), else by hand. */

@@ -64,7 +64,7 @@ static struct err *copy_file(int from_dir, const char *from, int to_dir, const c
 
 	TRY(fd_openat(from_dir, from, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, &in));
 	/* into what is there, as docker does: a file that is mounted cannot be replaced */
-	TRY(fd_openat(to_dir, to, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, &out));
+	TRY(fd_create(to_dir, to, O_TRUNC | O_NOFOLLOW, &out));
 	TRY(fd_copy_all(in, out));
 	return copy_metadata(out, st, archive);
 }

@@ -161,7 +161,7 @@ static struct err *give_file(const char *dir_path, const struct plan_mount *m,
 		TRY(fd_openat(AT_FDCWD, m->source, O_RDONLY | O_NOCTTY, &from));
 		TRY(fd_read_all(from, GIVEN_MAX, &copied, &len));
 	}
-	TRY(fd_openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, &fd));
+	TRY(fd_create(AT_FDCWD, path, O_TRUNC | O_NOFOLLOW, &fd));
 	TRY(fd_write_all(fd, m->text ? m->text : copied, len));
 	if (fchown(fd, m->uid, m->gid) < 0 || fchmod(fd, m->mode) < 0)
 		return err_errno("owner and mode of %s", path);

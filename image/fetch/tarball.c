@@ -94,7 +94,7 @@ static struct err *put_file(int parent, const char *name, struct archive *a,
 	struct stat st;
 
 	(void)unlinkat(parent, name, 0);
-	TRY(fd_openat(parent, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK, &fd));
+	TRY(fd_create(parent, name, O_NOFOLLOW | O_NONBLOCK, &fd));
 	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return err_new(EEXIST, "something else than a file is there");
 	if (ftruncate(fd, 0) < 0)

@@ -521,3 +521,40 @@ TEST(the_root_gets_its_looks)
 	CHECK(st.st_uid == 7 && st.st_gid == 8);
 	CHECK_INT(st.st_mtim.tv_sec, 9);
 }
+
+enum { WHOLE = 200000 };
+
+/* Looks, in the middle of the stream, at what is there of the file "a". */
+static struct err *feed_and_look(void *ctx, const void **data, size_t *len)
+{
+	auto_free char *path = mem_printf("%s/a", check_dir());
+	struct stat st;
+
+	if (stat(path, &st) == 0 && st.st_size < WHOLE)
+		CHECK_INT(st.st_mode & 0077, 0);
+	return feed(ctx, data, len);
+}
+
+TEST(nobody_else_reads_a_file_before_it_is_whole)
+{
+	static char text[WHOLE + 1];
+	auto_free char *path = mem_printf("%s/a", check_dir());
+	auto_fd int dir = -1;
+	struct stat st;
+
+	need_root();
+	memset(text, 'x', WHOLE);
+	auto_free char *line = mem_printf("f a m640 u7 g8 =%s", text);
+	struct tar t = tar_of(line);
+	struct feed f = { t.data, t.len, 4096 };
+
+	CHECK(!fd_openat(AT_FDCWD, check_dir(), O_RDONLY | O_DIRECTORY, &dir));
+	auto_err struct err *e = tarball_in(feed_and_look, &f, dir);
+
+	CHECK_STR(err_text(e), "success");
+	CHECK(stat(path, &st) == 0);
+	CHECK_INT(st.st_mode & 07777, 0640);
+	CHECK_INT(st.st_size, WHOLE);
+	free(t.data);
+	CHECK(unlink(path) == 0);
+}
