@@ -39,7 +39,7 @@ static struct err *each(struct docker *d, const void *values, char **operands,
 static struct err *ask(const struct docker *d, const struct pod_state *s,
 		       const struct pod_service_state *v, const char *what, const char *argument)
 {
-	char *services[] = { v->service, NULL };
+	char *services[] = { v->key, NULL };
 	bool stop = strcmp(what, "stop") == 0;
 
 	/* with its only service the pod ends: that is waited for, too */
@@ -156,7 +156,10 @@ struct err *docker_wait(struct docker *d, const void *values, char **operands, i
 		if (err_code(e) == ENOENT) /* it was to be removed at its end */
 			return err_wrap(e, "%s", *o);
 		TRY(e);
-		printf("%lld\n", (long long)pod_state_find(after, v->service)->exit_code);
+		v = pod_state_find(after, v->key);
+		if (!v) /* its service was changed meanwhile, and has fewer instances */
+			return err_new(ENOENT, "no such container: %s", *o);
+		printf("%lld\n", (long long)v->exit_code);
 	}
 	return NULL;
 }
@@ -197,7 +200,7 @@ struct err *docker_exec(struct docker *d, const void *values, char **operands, i
 		if (!strchr(*e, '='))
 			return err_new(EINVAL, "-e %s: is not NAME=VALUE", *e);
 	TRY(docker_find(d, operands[0], &s, &c));
-	const struct pod_exec e = { .service = c->service,
+	const struct pod_exec e = { .service = c->key,
 				    .argv = operands + 1,
 				    .env = v->env,
 				    .cwd = v->cwd,
@@ -253,7 +256,7 @@ struct err *docker_logs(struct docker *d, const void *values, char **operands, i
 	if (!operands[0] || operands[1])
 		return err_new(EINVAL, "one container is needed");
 	TRY(docker_find(d, operands[0], &s, &c));
-	char *services[] = { c->service, NULL };
+	char *services[] = { c->key, NULL };
 	struct pod_logs l = { .services = services,
 			      .follow = v.follow,
 			      .tail = -1,

@@ -144,6 +144,34 @@ no_pods() { [ -z "$(ls "$SLIPWAY_RUN/pods")" ]; }
 	[ "$status" -eq 127 ] || show 'wanted 127'
 }
 
+@test "docker: one of several instances of a service, also one that goes while it is waited for" {
+	compose <<-EOF
+		services:
+		  web: {image: $registry/busybox, command: sleep 100, init: true, scale: 2, stop_grace_period: 0s}
+	EOF
+	slipway up -d
+	local waiter
+	docker wait "$project-web-2" >waited 2>&1 &
+	waiter=$!
+	docker exec "$project-web-2" touch /second
+	run docker exec "$project-web-1" test -e /second
+	assert_failure 1
+	docker kill --signal=KILL "$project-web-2"
+	wait_for 5 eval '[ "$(docker inspect "$project-web-2" | jq -r ".[0].State.Status")" = exited ]'
+	[ "$(docker inspect "$project-web-1" | jq -r '.[0].State.Status')" = running ]
+	wait "$waiter"
+	[ "$(cat waited)" = 137 ] || show "$(cat waited)"
+	slipway start web
+	docker wait "$project-web-2" >waited 2>&1 &
+	waiter=$!
+	sleep 0.3
+	slipway scale web=1
+	local code=0
+	wait "$waiter" || code=$?
+	[ "$code" -eq 1 ] || show "$code: $(cat waited)"
+	[[ $(cat waited) == *"no such container: $project-web-2"* ]] || show "$(cat waited)"
+}
+
 @test "docker: exec, for health checks" {
 	run_task "$registry/busybox" sleep 100
 	wait_started
