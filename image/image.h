@@ -162,6 +162,8 @@ struct err *image_volume_list(const char *root, struct image_volume **ret,
 			      size_t *ret_n) must_check;
 void image_volume_clear(struct image_volume *v);
 struct err *image_volume_remove(const char *root, const char *name) must_check;
+/* Its directory becomes @to, a path on the same file system: it is no volume any more. */
+struct err *image_volume_move(const char *root, const char *name, const char *to) must_check;
 
 void image_store_cleanup(struct image_store **s);
 void image_cleanup(struct image **i);

@@ -119,3 +119,11 @@ struct err *image_volume_remove(const char *root, const char *name)
 	TRY(check_name(name));
 	return err_wrap(fd_remove_tree(AT_FDCWD, path), "volume %s", name);
 }
+
+struct err *image_volume_move(const char *root, const char *name, const char *to)
+{
+	auto_free char *path = mem_printf("%s/volumes/%s", root, name);
+
+	TRY(check_name(name));
+	return rename(path, to) < 0 ? err_errno("volume %s: put it aside", name) : NULL;
+}

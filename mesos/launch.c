@@ -60,7 +60,7 @@ static void clean_up(struct launch *l)
 	auto_image_store struct image_store *store = NULL;
 
 	if (l->set.remove_volumes && !keep)
-		launch_complain(pod_remove_volumes(l->s->host, l->name, false, NULL));
+		launch_complain(pod_discard_volumes(l->s->host, l->name));
 	if (!l->set.remove_images || keep || !l->project)
 		return;
 	auto_err struct err *e = image_store_open(l->s->host->root, &store);

@@ -242,6 +242,15 @@ static void sweep(const struct session *s)
 		log_warn("%s", err_text(e));
 }
 
+/* Not against the agent's deadline: the next executor on this host does it. */
+static void empty_trash(const struct session *s)
+{
+	auto_err struct err *e = s->shutting_down ? NULL : pod_empty_trash(s->host);
+
+	if (e)
+		log_warn("%s", err_text(e));
+}
+
 /* What executors that were killed have left on this host. It is not in the way of our subscription. */
 static void on_collect(void *arg)
 {
@@ -283,8 +292,10 @@ static void tear_down(struct session *s)
 		s->launches = launch_next(l);
 		launch_free(l);
 	}
-	if (s->host) /* after the last word: a pull that was killed may have much */
+	if (s->host) { /* after the last word: a pull that was killed, and a pod's volumes, may have much */
 		sweep(s);
+		empty_trash(s);
+	}
 	link_free(s->link);
 	http_free(s->http);
 	for (size_t i = 0; i < ARRAY_LEN(watches); i++)

@@ -294,12 +294,11 @@ static void forget_files(const struct pod *p, const struct container *c)
 {
 	auto_free char *folder = mem_printf("rootfs/%s", c->plan->key);
 	auto_free char *from = state_data(p->host, p->plan->name, folder);
-	auto_free char *trash = mem_printf("%s/trash", p->host->root);
-	auto_free char *to = mem_printf("%s/%s-%s", trash, p->plan->name, c->id);
+	auto_free char *label = mem_printf("%s-%s", p->plan->name, c->id);
+	auto_err struct err *e = trash_put(p->host, from, label);
 
-	err_ignore(fd_mkdirs(AT_FDCWD, trash, 0700));
-	if (rename(from, to) < 0 && errno != ENOENT)
-		log_warn("put %s aside: %m", from);
+	if (e)
+		log_warn("%s", err_text(e));
 }
 
 static void on_retired_event(void *arg)

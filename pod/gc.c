@@ -32,13 +32,6 @@ static struct err *pod_names(const struct pod_host *h, char ***ret)
 
 /* ---- collecting ---- */
 
-static struct err *empty_trash(const struct pod_host *h)
-{
-	auto_free char *path = mem_printf("%s/trash", h->root);
-
-	return fd_remove_tree(AT_FDCWD, path);
-}
-
 static bool is_transient(const char *state)
 {
 	auto_json json_t *j = NULL;
@@ -58,7 +51,7 @@ static struct err *collect_dead(const struct pod_host *h, const struct cgroupfs_
 	auto_free char *data = state_data(h, name, NULL);
 
 	TRY(cgroupfs_remove(cgroups, group, true, CGROUP_WAIT));
-	TRY(fd_remove_tree(AT_FDCWD, rootfs));
+	TRY(trash_put(h, rootfs, name));
 	if (access(path, F_OK) == 0 && !is_transient(path))
 		return NULL;
 	/* it never came up: no trace of it is of use */
@@ -176,7 +169,7 @@ struct err *pod_gc(const struct pod_host *h, bool dry_run, char ***ret_removed)
 	if (!dry_run) {
 		TRY(pod_collect(h));
 		TRY(collect_orphans(h));
-		TRY(empty_trash(h));
+		TRY(pod_empty_trash(h));
 	}
 	TRY(image_store_open(h->root, &store));
 	TRY(pod_state_list(h, &pods, &n));
@@ -195,8 +188,9 @@ struct err *pod_gc(const struct pod_host *h, bool dry_run, char ***ret_removed)
 }
 
 /* By label, so that it works without the file, and never touches what is external. */
-struct err *pod_remove_volumes(const struct pod_host *h, const char *name, bool anonymous,
-			       char ***ret_removed)
+static struct err *each_volume(const struct pod_host *h, const char *name, bool anonymous,
+			       char ***ret_removed,
+			       struct err *(*remove)(const struct pod_host *h, const char *volume))
 {
 	auto_free char *label = mem_printf("com.docker.compose.project=%s", name);
 	struct image_volume *volumes = NULL;
@@ -209,7 +203,7 @@ struct err *pod_remove_volumes(const struct pod_host *h, const char *name, bool 
 
 		if (strv_has(v->labels, label) &&
 		    (!anonymous || strv_has(v->labels, "slipway.anonymous=true"))) {
-			struct err *e = image_volume_remove(h->root, v->name);
+			struct err *e = remove(h, v->name);
 
 			if (!e && ret_removed)
 				strv_add(ret_removed, mem_strdup(v->name));
@@ -219,6 +213,30 @@ struct err *pod_remove_volumes(const struct pod_host *h, const char *name, bool 
 	}
 	free(volumes);
 	return errors;
+}
+
+static struct err *remove_volume(const struct pod_host *h, const char *volume)
+{
+	return image_volume_remove(h->root, volume);
+}
+
+struct err *pod_remove_volumes(const struct pod_host *h, const char *name, bool anonymous,
+			       char ***ret_removed)
+{
+	return each_volume(h, name, anonymous, ret_removed, remove_volume);
+}
+
+static struct err *discard_volume(const struct pod_host *h, const char *volume)
+{
+	auto_free char *to = trash_path(h, volume);
+	auto_err struct err *e = image_volume_move(h->root, volume, to);
+
+	return err_code(e) == EXDEV ? image_volume_remove(h->root, volume) : steal(&e);
+}
+
+struct err *pod_discard_volumes(const struct pod_host *h, const char *name)
+{
+	return each_volume(h, name, false, NULL, discard_volume);
 }
 
 /* ---- looking for leaks ---- */

@@ -408,6 +408,12 @@ void apply_kill(struct pod *p);		     /* and waits for those on their way out */
 void apply_end(struct pod *p);
 void apply_forget(struct pod *p); /* the plans: nobody uses them any more */
 
+/* trash.c */
+/* A new path in ROOT/trash, named after @label. The caller's. */
+char *trash_path(const struct pod_host *h, const char *label) must_check;
+/* Puts @tree there, where it is to be removed some time; one that is not there is fine. */
+struct err *trash_put(const struct pod_host *h, const char *tree, const char *label) must_check;
+
 /* steps.c */
 struct err *step_do(struct pod *p, const struct pod_step *s, bool *ret_done) must_check;
 bool steps_clone(struct pod *p); /* those that are prepared; whether there were any */

@@ -453,6 +453,11 @@ struct err *pod_info(const struct pod_host *h, json_t **ret) must_check;
 struct err *pod_remove_volumes(const struct pod_host *h, const char *name, bool anonymous,
 			       char ***ret_removed) must_check;
 
+/* As above, all of them: put aside for pod_empty_trash(), which takes no time. */
+struct err *pod_discard_volumes(const struct pod_host *h, const char *name) must_check;
+/* Removes what was put aside: upper directories, volumes. Takes as long as there are files. */
+struct err *pod_empty_trash(const struct pod_host *h) must_check;
+
 /* Collects what pods that died have left on disk and in cgroupfs. Cheap when there is nothing. */
 struct err *pod_collect(const struct pod_host *h) must_check;
 /* What belongs to no living pod: one line each. Waits up to @ms for what the kernel is still taking down. */

@@ -211,19 +211,13 @@ struct err *step_do(struct pod *p, const struct pod_step *s, bool *ret_done)
 
 /* ---- undoing, backwards: everything that was done, whether all of it or a part ---- */
 
-/* Directories just emptied make the next creations on ext4 slow: they go aside, and gc removes them. */
 void steps_forget_rootfs(const struct pod *p)
 {
 	auto_free char *from = state_data(p->host, p->plan->name, "rootfs");
-	auto_free char *trash = mem_printf("%s/trash", p->host->root);
-	auto_free char *to = mem_printf("%s/%s-%d-%llu", trash, p->plan->name, getpid(),
-					(unsigned long long)proc_now_ms());
+	auto_err struct err *e = trash_put(p->host, from, p->plan->name);
 
-	if (access(from, F_OK) < 0)
-		return;
-	err_ignore(fd_mkdirs(AT_FDCWD, trash, 0700));
-	if (rename(from, to) < 0)
-		log_warn("put %s aside: %m", from);
+	if (e)
+		log_warn("%s", err_text(e));
 }
 
 /*

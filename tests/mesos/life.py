@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """life.py - the life of a pod as a Mesos task: how it starts, ends, fails and is killed."""
+import glob
 import json
 import os
 import signal
@@ -249,6 +250,24 @@ def _(case):
     for update in list(c.ledger.updates.values()):
         c.acknowledge(update.task, update.status["uuid"])
     c.wait_exit(5)
+
+
+@test("a pod's files and volumes are put aside before its last update, and removed after that was acknowledged", stand_in=True)
+def _(case):
+    agent, trash = case.agent(), f"{case.host.root}/trash"
+    script = "for i in 1 2 3 4 5; do mkdir /data/$$i /root/$$i; touch /data/$$i/$$i; done; exec sleep 1000"
+    c = case.launch({"it": {"command": ["sh", "-c", script], "init": True, "volumes": ["data:/data"]}}, top={"volumes": {"data": {}}})
+    c.status("TASK_RUNNING")
+    wait_for(5, "the last directory", lambda: glob.glob(f"{case.host.root}/volumes/*_data/_data/5/5"))
+    agent.acks = Never()
+    c.kill()
+    killed = c.status("TASK_KILLED")
+    equal(glob.glob(f"{case.host.root}/volumes/*"), [], "volumes that can be seen")
+    equal(len(glob.glob(f"{trash}/*/_data/5/5")), 1, "the volume is put aside")
+    equal(len(os.listdir(trash)), 2, "and so is what the pod has written")
+    c.acknowledge("task-1", killed["uuid"])
+    c.wait_exit(5)
+    equal(os.listdir(trash), [])
 
 
 @test("the sandbox has output, the effective project and the pod's state; relative paths work")
