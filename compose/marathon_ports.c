@@ -50,11 +50,30 @@ void app_port(struct app *a, size_t i)
 
 /* ---- health ---- */
 
-static int64_t number_at(const json_t *j, const char *key, int64_t fallback)
-{
-	const json_t *n = json_at(j, key);
+enum { NUMBER_MAX = INT32_MAX, PORT_MAX = 65535 };
 
-	return json_is_number(n) ? (int64_t)json_number_value(n) : fallback;
+/* A member of the health check, from 0 to @max. */
+static int64_t number_at(struct app *a, const json_t *check, const char *key, int64_t fallback,
+			 int64_t max)
+{
+	const json_t *n = json_at(check, key);
+	auto_free char *where = mem_printf("healthChecks[0].%s", key);
+	double value = json_number_value(n);
+
+	if (!n)
+		return fallback;
+	if (!json_is_number(n)) {
+		app_refuse(a, where, "must be a number");
+		return fallback;
+	}
+	if (!(value >= 0 && value <= (double)max)) {
+		auto_free char *why =
+			mem_printf("%g is not a number from 0 to %lld", value, (long long)max);
+
+		app_refuse(a, where, why);
+		return fallback;
+	}
+	return (int64_t)value;
 }
 
 /*
@@ -88,15 +107,17 @@ static void put_times(struct app *a, const json_t *check)
 		{ "intervalSeconds", "healthcheck.interval", 60 },
 		{ "timeoutSeconds", "healthcheck.timeout", 20 },
 	};
-	int64_t retries = number_at(check, "maxConsecutiveFailures", 3);
+	int64_t failures = number_at(a, check, "maxConsecutiveFailures", 3, NUMBER_MAX);
 
 	for (size_t i = 0; i < ARRAY_LEN(times); i++) {
-		auto_free char *text = mem_printf("%llds", (long long)number_at(check, times[i].key,
-										times[i].fallback));
+		int64_t seconds = number_at(a, check, times[i].key, times[i].fallback, NUMBER_MAX);
+		auto_free char *text = mem_printf("%llds", (long long)seconds);
 
 		flags_put(a->service, times[i].attr, text);
 	}
-	json_put_int(json_at(a->service, "healthcheck"), "retries", retries > 0 ? retries : 1);
+	/* 0: failures never kill the task */
+	json_put_int(json_at(a->service, "healthcheck"), "retries",
+		     failures ? failures : NUMBER_MAX);
 }
 
 void app_health(struct app *a, const json_t *check)
@@ -104,13 +125,14 @@ void app_health(struct app *a, const json_t *check)
 	const char *protocol = app_text(check, "protocol"), *path = app_text(check, "path");
 	const char *bare = protocol && str_starts(protocol, "MESOS_") ? protocol + 6 : protocol;
 	const char *command = app_text(check, "command.value");
-	size_t index = (size_t)number_at(check, "portIndex", 0);
+	size_t index = (size_t)number_at(a, check, "portIndex", 0, PORT_MAX);
 	int64_t host = 0, port = port_of(a, index, &host);
 	auto_free char *test = NULL;
 
 	bare = bare ? bare : "HTTP";
 	path = path ? path : "/";
-	port = number_at(check, "port", port);
+	if (json_at(check, "port"))
+		port = number_at(a, check, "port", 1, PORT_MAX);
 	if (strcmp(bare, "COMMAND") == 0 && command)
 		test = mem_strdup(command);
 	else if (strchr(path, '\''))

@@ -250,3 +250,52 @@ TEST(an_app_keeps_its_commands_volumes_and_health)
 	CHECK(s->healthcheck.interval.value == 7000);
 	CHECK(strv_len(p->warnings) == 2);
 }
+
+TEST(numbers_of_an_apps_health_check_have_an_end)
+{
+	static const struct {
+		const char *why, *numbers, *want;
+		int64_t retries;
+	} cases[] = {
+		{ "what Marathon fills in", "", "success", 3 },
+		{ "it is asked for", "\"maxConsecutiveFailures\":7,", "success", 7 },
+		{ "0: never killed", "\"maxConsecutiveFailures\":0,", "success", INT32_MAX },
+		{ "below", "\"maxConsecutiveFailures\":-1,",
+		  "healthChecks[0].maxConsecutiveFailures: -1 is not a number from 0 to 2147483647",
+		  0 },
+		{ "beyond", "\"maxConsecutiveFailures\":1e300,",
+		  "healthChecks[0].maxConsecutiveFailures: 1e+300 is not a number from 0 to "
+		  "2147483647",
+		  0 },
+		{ "no number", "\"intervalSeconds\":\"7\",",
+		  "healthChecks[0].intervalSeconds: must be a number", 0 },
+		{ "times as well", "\"gracePeriodSeconds\":1e30,",
+		  "healthChecks[0].gracePeriodSeconds: 1e+30 is not a number from 0 to 2147483647",
+		  0 },
+		{ "ports", "\"port\":70000,",
+		  "healthChecks[0].port: 70000 is not a number from 0 to 65535", 0 },
+		{ "which of the ports", "\"portIndex\":-1,",
+		  "healthChecks[0].portIndex: -1 is not a number from 0 to 65535", 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		auto_free char *text =
+			mem_printf("{\"id\":\"a\",\"container\":{\"docker\":{"
+				   "\"image\":\"i\"}},\"healthChecks\":[{%s"
+				   "\"protocol\":\"TCP\"%s}]}",
+				   cases[i].numbers,
+				   strstr(cases[i].numbers, "port\"") ? "" : ",\"port\":1");
+		auto_free char *want =
+			strcmp(cases[i].want, "success") == 0
+				? mem_strdup(cases[i].want)
+				: mem_printf("%s/app.json: %s", check_dir(), cases[i].want);
+		auto_compose struct compose_project *p = NULL;
+
+		check_why(cases[i].why);
+		auto_err struct err *e = load(text, &p);
+
+		CHECK_STR(err_text(e), want);
+		if (p)
+			CHECK_INT(p->services[0].healthcheck.retries.value, cases[i].retries);
+	}
+}
