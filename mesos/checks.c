@@ -24,7 +24,7 @@
 #include "mesos/internal.h"
 
 enum check_kind { CHECK_HTTP, CHECK_TCP, CHECK_COMMAND };
-enum { OK_FIRST = 200, OK_LAST = 399 };
+enum { OK_FIRST = 200, OK_LAST = 399, INTERVAL_LEAST = 10 /* milliseconds */ };
 
 struct check {
 	struct session *session;
@@ -117,7 +117,8 @@ static void judge_check(struct check *c, const char *key, json_t *take_value)
 static void finish(struct check *c, bool ok, const char *why, const char *key, json_t *take_value)
 {
 	end_attempt(c);
-	schedule(c, c->interval);
+	/* what fails at once must not keep us from everything else */
+	schedule(c, c->interval < INTERVAL_LEAST ? INTERVAL_LEAST : c->interval);
 	if (c->is_health) {
 		json_decref(take_value);
 		judge_health(c, ok, why);
@@ -280,6 +281,37 @@ static struct err *kind_of(const json_t *info, enum check_kind *ret)
 	return err_new(EINVAL, "'%s' is not a type; there are HTTP, TCP and COMMAND", type);
 }
 
+/* A health check's is one level up. */
+static const json_t *command_of(const json_t *info)
+{
+	const json_t *command = json_at(info, "command.command");
+
+	return command ? command : json_at(info, "command");
+}
+
+/* NULL: there is nothing to run. The caller's. */
+static char **command_argv(const json_t *command)
+{
+	const char *value = wire_text(command, "value");
+	const json_t *list = json_at(command, "arguments");
+	auto_strv char **argv = NULL;
+	bool shell = wire_bool(command, "shell", true);
+
+	if (shell) {
+		strv_add(&argv, mem_strdup("/bin/sh"));
+		strv_add(&argv, mem_strdup("-c"));
+	}
+	if (shell || *value)
+		strv_add(&argv, mem_strdup(value));
+	/* the first is argv[0], where value says what is run */
+	for (size_t i = *value ? 1 : 0; !shell && i < json_array_size(list); i++) {
+		const char *word = json_string_value(json_array_get(list, i));
+
+		strv_add(&argv, mem_strdup(word ? word : ""));
+	}
+	return (shell ? *value : argv && **argv) ? steal(&argv) : NULL;
+}
+
 static struct err *validate(const json_t *info)
 {
 	static const char *const ports[] = { "http.port", "tcp.port" };
@@ -295,13 +327,16 @@ static struct err *validate(const json_t *info)
 		if (!(s >= 0 && s < 1e9))
 			return err_new(EINVAL, "%s: %g is not a time", times[i], s);
 	}
-	if (kind == CHECK_COMMAND)
-		return *wire_text(info, "command.value") ||
-				       *wire_text(info, "command.command.value") ||
-				       json_at(info, "command.arguments") ||
-				       json_at(info, "command.command.arguments")
-			       ? NULL
-			       : err_new(EINVAL, "there is no command");
+	double failures = wire_number(info, "consecutive_failures", 0);
+
+	if (!(failures >= 0 && failures <= UINT32_MAX))
+		return err_new(EINVAL, "consecutive_failures: %g is not a number from 0 to %u",
+			       failures, UINT32_MAX);
+	if (kind == CHECK_COMMAND) {
+		auto_strv char **argv = command_argv(command_of(info));
+
+		return argv ? NULL : err_new(EINVAL, "there is no command");
+	}
 	double port = wire_number(info, ports[kind], 0);
 
 	if (!(port >= 1 && port <= 65535))
@@ -352,28 +387,10 @@ static uint64_t seconds(const json_t *info, const char *key, double fallback)
 
 static void set_command(struct check *c)
 {
-	const json_t *command = json_at(c->info, "command.command");
-	const json_t *list, *variables;
+	const json_t *command = command_of(c->info);
+	const json_t *variables = json_at(command, "environment.variables");
 
-	if (!command) /* a health check's is one level up */
-		command = json_at(c->info, "command");
-	list = json_at(command, "arguments");
-	variables = json_at(command, "environment.variables");
-	if (wire_bool(command, "shell", true)) {
-		strv_add(&c->argv, mem_strdup("/bin/sh"));
-		strv_add(&c->argv, mem_strdup("-c"));
-		strv_add(&c->argv, mem_strdup(wire_text(command, "value")));
-	} else {
-		const char *value = wire_text(command, "value");
-
-		if (*value)
-			strv_add(&c->argv, mem_strdup(value));
-		for (size_t i = *value ? 1 : 0; i < json_array_size(list); i++) {
-			const char *word = json_string_value(json_array_get(list, i));
-
-			strv_add(&c->argv, mem_strdup(word ? word : ""));
-		}
-	}
+	c->argv = command_argv(command);
 	for (size_t i = 0; i < json_array_size(variables); i++) {
 		const json_t *v = json_array_get(variables, i);
 

@@ -11,6 +11,7 @@
 #include "mesos/internal.h"
 
 enum { MS_PER_NS = 1000000 };
+static const int64_t TIME_MAX = 1000000000000; /* milliseconds: what is multiplied still fits */
 
 int64_t task_grace(const json_t *info, const json_t *kill)
 {
@@ -79,9 +80,12 @@ static struct err *parse_time(const char *text, int64_t *ret)
 
 	if (!not_mesos)
 		*ret = (int64_t)ms;
-	if (!not_mesos || !not_number)
-		return NULL;
-	return compose_parse_duration(text, ret);
+	if (not_mesos && not_number)
+		TRY(compose_parse_duration(text, ret));
+	if (*ret < 0 || *ret > TIME_MAX)
+		return err_new(ERANGE, "'%s' is not a time from 0 to %lld seconds", text,
+			       (long long)TIME_MAX / 1000);
+	return NULL;
 }
 
 static struct err *parse_flag(const char *text, bool *ret)

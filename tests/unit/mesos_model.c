@@ -164,6 +164,15 @@ TEST(a_setting_that_is_wrong_is_named)
 		  "label config.launchtask.skippull: 'maybe' is neither true nor false" },
 		{ "config.launchtask.pullretry", "-1",
 		  "label config.launchtask.pullretry: '-1' is not a number" },
+		{ "config.launchtask.retryinterval", "-5s",
+		  "label config.launchtask.retryinterval: '-5s' is not a time from 0 to 1000000000 "
+		  "seconds" },
+		{ "config.launchtask.timeout", "9000000000000000",
+		  "label config.launchtask.timeout: '9000000000000000' is not a time from 0 to "
+		  "1000000000 seconds" },
+		{ "slipway.hooks.timeout", "99999999999secs",
+		  "label slipway.hooks.timeout: '99999999999secs' is not a time from 0 to "
+		  "1000000000 seconds" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -188,4 +197,53 @@ TEST(the_kills_policy_wins_over_the_tasks)
 	CHECK_INT(task_grace(task, NULL), 10000);
 	CHECK_INT(task_grace(task, kill), 500);
 	CHECK_INT(task_grace(plain, NULL), -1);
+}
+
+/* ---- health checks and checks ---- */
+
+TEST(a_check_that_makes_no_sense_is_named)
+{
+	static const struct {
+		const char *check, *want;
+	} rows[] = {
+		{ "{\"type\":\"TCP\",\"tcp\":{\"port\":80}}", "success" },
+		{ "{\"type\":\"TCP\",\"tcp\":{\"port\":80},\"delay_seconds\":1e308}",
+		  "delay_seconds: 1e+308 is not a time" },
+		{ "{\"type\":\"TCP\",\"tcp\":{\"port\":80},\"interval_seconds\":-1}",
+		  "interval_seconds: -1 is not a time" },
+		{ "{\"type\":\"TCP\",\"tcp\":{\"port\":80},\"timeout_seconds\":\"NaN\"}",
+		  "timeout_seconds: nan is not a time" },
+		{ "{\"type\":\"TCP\",\"tcp\":{\"port\":\"NaN\"}}", "tcp.port: nan is no port" },
+		{ "{\"type\":\"TCP\",\"tcp\":{\"port\":80},\"consecutive_failures\":\"NaN\"}",
+		  "consecutive_failures: nan is not a number from 0 to 4294967295" },
+		{ "{\"type\":\"TCP\",\"tcp\":{\"port\":80},\"consecutive_failures\":-1}",
+		  "consecutive_failures: -1 is not a number from 0 to 4294967295" },
+		{ "{\"type\":\"TCP\",\"tcp\":{\"port\":80},\"consecutive_failures\":1e308}",
+		  "consecutive_failures: 1e+308 is not a number from 0 to 4294967295" },
+		{ "{\"type\":\"COMMAND\",\"command\":{\"value\":\"true\"}}", "success" },
+		{ "{\"type\":\"COMMAND\",\"command\":{\"value\":\"\"}}", "there is no command" },
+		{ "{\"type\":\"COMMAND\",\"command\":{\"shell\":true,\"arguments\":[\"x\"]}}",
+		  "there is no command" },
+		{ "{\"type\":\"COMMAND\",\"command\":{\"shell\":false,\"value\":\"/x\"}}",
+		  "success" },
+		{ "{\"type\":\"COMMAND\",\"command\":{\"shell\":false,\"arguments\":[]}}",
+		  "there is no command" },
+		{ "{\"type\":\"COMMAND\",\"command\":{\"shell\":false,\"arguments\":[\"/x\"]}}",
+		  "success" },
+		{ "{\"type\":\"COMMAND\",\"command\":{\"command\":{\"shell\":false,"
+		  "\"arguments\":[7]}}}",
+		  "there is no command" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		auto_json json_t *task = json_pack("{s:o}", "health_check", parse(rows[i].check));
+		auto_free char *want = strcmp(rows[i].want, "success") == 0
+					       ? mem_strdup(rows[i].want)
+					       : mem_printf("health_check: %s", rows[i].want);
+
+		check_why(rows[i].check);
+		auto_err struct err *e = checks_validate(task);
+
+		CHECK_STR(err_text(e), want);
+	}
 }
