@@ -155,9 +155,12 @@ struct err *source_find(const struct session *s, const json_t *task, struct sour
 struct err *source_of_group(const struct session *s, struct task *tasks, size_t n,
 			    struct source *ret) must_check;
 void source_clear(struct source *s);
-/* A service of a task that names an image (TaskInfo.container), as a Compose service; NULL: it names none. */
-struct err *image_service(const struct session *s, const json_t *task, json_t **ret,
-			  bool *ret_pull) must_check;
+/*
+ * A service of a task that names an image (TaskInfo.container), as a Compose
+ * service; NULL: it names none. @own: a group's task's directory in the sandbox.
+ */
+struct err *image_service(const struct session *s, const json_t *task, const char *own,
+			  json_t **ret, bool *ret_pull) must_check;
 
 /* ---- model.c ---- */
 

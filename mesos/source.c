@@ -219,34 +219,77 @@ static json_t *bind_mount(const char *source, const char *target, bool read_only
 			 "target", literal(target), "read_only", read_only);
 }
 
-static struct err *add_volumes(const struct session *s, json_t *mounts, const json_t *container)
+/* @path below @dir of the sandbox, the executor's or a task's own; the caller's. */
+static struct err *below(const struct session *s, const char *dir, const char *path, char **ret)
+{
+	auto_strv char **parts = str_split(path, "/");
+
+	if (*path == '/')
+		return err_new(EINVAL, "'%s' is not relative to the sandbox", path);
+	if (strv_has(parts, ".."))
+		return err_new(EINVAL, "'%s' leads out of the sandbox", path);
+	*ret = mem_printf("%s%s%s/%s", s->env.sandbox, dir ? "/" : "", dir ? dir : "", path);
+	return NULL;
+}
+
+/* As an agent does it, what is not there is made. */
+static struct err *of_sandbox(const struct session *s, const char *own, const json_t *v, char **ret)
+{
+	const char *type = wire_text(v, "source.sandbox_path.type");
+	const char *path = wire_text(v, "source.sandbox_path.path");
+	bool parent = strcmp(type, "PARENT") == 0;
+	auto_fd int root = -1, dir = -1;
+
+	if (*type && strcmp(type, "SELF") != 0 && !parent)
+		return err_new(EINVAL, "%s: there are SELF and PARENT", type);
+	if (parent && !own)
+		return err_new(EINVAL, "PARENT: only a task of a group has a parent");
+	TRY(below(s, parent ? NULL : own, path, ret));
+	if (access(*ret, F_OK) == 0)
+		return NULL;
+	TRY(fd_openat(AT_FDCWD, s->env.sandbox, O_PATH | O_DIRECTORY, &root));
+	return fd_mkdirs_in_root(root, *ret + strlen(s->env.sandbox) + 1, 0755, &dir);
+}
+
+/* What of the host is mounted; NULL: nothing, it is a volume without a name. The caller's. */
+static struct err *volume_source(const struct session *s, const char *own, const json_t *v,
+				 char **ret)
+{
+	const char *type = wire_text(v, "source.type"), *host = wire_text(v, "host_path");
+
+	if (strcmp(type, "SANDBOX_PATH") == 0)
+		return of_sandbox(s, own, v, ret);
+	if (strcmp(type, "HOST_PATH") == 0)
+		host = wire_text(v, "source.host_path.path");
+	else if (*type || json_at(v, "image"))
+		return err_new(ENOTSUP,
+			       "a volume of type %s is not offered; there are host paths and paths "
+			       "of the sandbox",
+			       *type ? type : "IMAGE");
+	if (*host && *host != '/')
+		return below(s, own, host, ret);
+	*ret = *host ? mem_strdup(host) : NULL;
+	return NULL;
+}
+
+/* @own: the directory of a group's task in the sandbox; NULL: the task has the whole sandbox. */
+static struct err *add_volumes(const struct session *s, const char *own, json_t *mounts,
+			       const json_t *container)
 {
 	const json_t *list = json_at(container, "volumes");
 
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *v = json_array_get(list, i);
-		const char *host = wire_text(v, "host_path"),
-			   *target = wire_text(v, "container_path");
-		const char *type = wire_text(v, "source.type");
+		const char *target = wire_text(v, "container_path");
 		bool read_only = strcmp(wire_text(v, "mode"), "RO") == 0;
-
-		if (strcmp(type, "SANDBOX_PATH") == 0)
-			host = wire_text(v, "source.sandbox_path.path");
-		else if (strcmp(type, "HOST_PATH") == 0)
-			host = wire_text(v, "source.host_path.path");
-		else if (*type || json_at(v, "image"))
-			return err_new(
-				ENOTSUP,
-				"container.volumes[%zu]: a volume of type %s is not offered; "
-				"there are host paths and paths of the sandbox",
-				i, *type ? type : "IMAGE");
-		auto_free char *source = in_sandbox(s, host);
+		auto_free char *source = NULL;
 		auto_free char *path = *target == '/' ? mem_strdup(target)
 						      : mem_printf("/mnt/mesos/sandbox/%s", target);
 
-		json_array_append_new(mounts, *host ? bind_mount(source, path, read_only)
-						    : json_pack("{s:s, s:o}", "type", "volume",
-								"target", literal(path)));
+		TRY(err_wrap(volume_source(s, own, v, &source), "container.volumes[%zu]", i));
+		json_array_append_new(mounts, source ? bind_mount(source, path, read_only)
+						     : json_pack("{s:s, s:o}", "type", "volume",
+								 "target", literal(path)));
 	}
 	return NULL;
 }
@@ -342,7 +385,8 @@ static struct err *begin_service(const json_t *container, const char *image, jso
 	return NULL;
 }
 
-struct err *image_service(const struct session *s, const json_t *task, json_t **ret, bool *ret_pull)
+struct err *image_service(const struct session *s, const json_t *task, const char *own,
+			  json_t **ret, bool *ret_pull)
 {
 	const json_t *container = json_at(task, "container"), *command = json_at(task, "command");
 	bool docker = strcmp(wire_text(container, "type"), "DOCKER") == 0;
@@ -365,7 +409,7 @@ struct err *image_service(const struct session *s, const json_t *task, json_t **
 		json_object_set_new(service, "hostname", literal(wire_text(container, "hostname")));
 	if (wire_bool(container, "docker.privileged", false))
 		json_object_set_new(service, "privileged", json_true());
-	TRY(add_volumes(s, member(service, "volumes", json_array()), container));
+	TRY(add_volumes(s, own, member(service, "volumes", json_array()), container));
 	*ret_pull |= docker ? wire_bool(container, "docker.force_pull_image", false)
 			    : !wire_bool(container, "mesos.image.cached", true);
 	*ret = steal(&service);
@@ -382,7 +426,7 @@ static struct err *use_image(const struct session *s, const json_t *task, struct
 {
 	json_t *service = NULL;
 
-	TRY(image_service(s, task, &service, &ret->pull));
+	TRY(image_service(s, task, NULL, &service, &ret->pull));
 	if (!service)
 		return NULL;
 	mount_sandbox(service, s->env.sandbox);
@@ -427,15 +471,31 @@ static bool is_service_name(const char *name)
 			    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")];
 }
 
+/* The service's directory is in the sandbox, which has files of its own, and the framework's. */
+static bool is_free(const struct session *s, const char *name)
+{
+	static const char *const ours[] = { "stdout", "stderr", "slipway", "tasks", NULL };
+	auto_free char *path = in_sandbox(s, name);
+	struct stat st;
+
+	/* ("stdout.1": an agent may rotate them) */
+	return !str_one_of(name, ours) && !str_starts(name, "stdout.") &&
+	       !str_starts(name, "stderr.") && (lstat(path, &st) < 0 || S_ISDIR(st.st_mode));
+}
+
 /* The task's name, where that can be a service's and is nobody else's. */
-static void name_service(struct task *tasks, size_t i, const json_t *services)
+static void name_service(const struct session *s, struct task *tasks, size_t i,
+			 const json_t *services)
 {
 	const char *name = wire_text(tasks[i].info, "name");
+	char *service = is_service_name(name) ? mem_strdup(name) : mem_printf("task-%zu", i + 1);
 
+	for (size_t n = 2; json_object_get(services, service) || !is_free(s, service); n++) {
+		free(service);
+		service = mem_printf("task-%zu-%zu", i + 1, n);
+	}
 	free(tasks[i].service);
-	tasks[i].service = is_service_name(name) && !json_object_get(services, name)
-				   ? mem_strdup(name)
-				   : mem_printf("task-%zu", i + 1);
+	tasks[i].service = service;
 }
 
 static void limit_service(json_t *service, const json_t *task)
@@ -480,9 +540,10 @@ struct err *source_of_group(const struct session *s, struct task *tasks, size_t 
 	for (size_t i = 0; i < n; i++) {
 		json_t *service = NULL;
 
-		name_service(tasks, i, services);
-		TRY(err_wrap(image_service(s, tasks[i].info, &service, &ret->pull), "task %s",
-			     tasks[i].id));
+		name_service(s, tasks, i, services);
+		TRY(err_wrap(image_service(s, tasks[i].info, tasks[i].service, &service,
+					   &ret->pull),
+			     "task %s", tasks[i].id));
 		if (!service)
 			return err_new(EINVAL,
 				       "task %s: a task of a group needs a container with an image",

@@ -308,4 +308,63 @@ def _(case):
     c.wait_exit()
 
 
+def sandbox_volume(path, target, **about):
+    return {"mode": "RW", "container_path": target, "source": {"type": "SANDBOX_PATH", "sandbox_path": {"path": path, **about}}}
+
+
+def with_volumes(member, *volumes):
+    member["container"]["volumes"] = list(volumes)
+    return member
+
+
+@test("a path of the sandbox as a volume: a task's own, or its executor's")
+def _(case):
+    say = ("sh", "-c", "echo $0 >/own/word; echo $0 >>/shared/words; sleep 0.5; cat /own/word")
+    a, b = (with_volumes(member(case, name, *say, name), sandbox_volume("own", "/own", type="SELF"),
+                         sandbox_volume("shared/data", "/shared", type="PARENT")) for name in ("a", "b"))
+    c = case.launch(group=[a, b], executor=DISK)
+    for name in "ab":
+        c.status("TASK_FINISHED", name)
+        equal(content(f"{c.sandbox}/{name}/own/word"), f"{name}\n")
+        equal(content(f"{c.sandbox}/{name}/stdout"), f"{name}\n")
+    equal(sorted(content(f"{c.sandbox}/shared/data/words").split()), ["a", "b"])
+    c.wait_exit()
+    # of a single task the sandbox is its own
+    single = {**docker(case), "volumes": [sandbox_volume("data", "/data", type="SELF")]}
+    c = case.launch(ports=[31005], container=single)
+    c.status("TASK_RUNNING")
+    equal(os.path.isdir(f"{c.sandbox}/data"), True)
+    c.kill()
+    c.status("TASK_KILLED")
+    c.wait_exit()
+
+
+@test("a path of the sandbox as a volume: what leads out of it, and a parent that there is not, is refused")
+def _(case):
+    for volume, said in ((sandbox_volume("../x", "/x", type="SELF"), "'../x' leads out of the sandbox"),
+                         (sandbox_volume("a/..", "/x", type="SELF"), "'a/..' leads out of the sandbox"),
+                         (sandbox_volume("/etc", "/x", type="SELF"), "'/etc' is not relative to the sandbox"),
+                         (sandbox_volume("x", "/x", type="PARENT"), "PARENT: only a task of a group has a parent"),
+                         (sandbox_volume("x", "/x", type="AUNT"), "AUNT: there are SELF and PARENT"),
+                         ({"mode": "RW", "container_path": "/x", "host_path": "../x"}, "'../x' leads out of the sandbox")):
+        c = case.launch(ports=[31005], container={**docker(case), "volumes": [volume]})
+        fails(c, "REASON_TASK_INVALID", "container.volumes[0]", said)
+
+
+@test("a task group: names that the sandbox has already, or that are no names")
+def _(case):
+    names = ["stdout", "stderr", "slipway", "tasks", "stdout.1", "kept", "task-8", "no name", "again", "again"]
+    group = [member(case, f"id-{n}", "sh", "-c", "echo $MESOS_TASK_ID") for n in range(len(names))]
+    for t, name in zip(group, names):
+        t["name"] = name
+    c = case.launch(group=group, executor=DISK, files={"kept": "x"})
+    for n in range(len(names)):
+        c.status("TASK_FINISHED", f"id-{n}")
+        equal(content(f"{c.sandbox}/tasks/id-{n}/stdout"), f"id-{n}\n")
+    equal(content(f"{c.sandbox}/kept"), "x")
+    equal(os.path.isdir(f"{c.sandbox}/again"), True)
+    contains(content(f"{c.sandbox}/slipway/compose.yml"), "services:")
+    c.wait_exit()
+
+
 run_scenarios()
