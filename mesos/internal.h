@@ -139,7 +139,7 @@ struct err *settings_read(const json_t *task, char *const *environ,
 			  struct settings *ret) must_check;
 void settings_clear(struct settings *s);
 
-/* ---- source.c ---- */
+/* ---- source.c, source_image.c ---- */
 
 struct source {
 	char **files; /* Compose files; or */
@@ -155,12 +155,11 @@ struct err *source_find(const struct session *s, const json_t *task, struct sour
 struct err *source_of_group(const struct session *s, struct task *tasks, size_t n,
 			    struct source *ret) must_check;
 void source_clear(struct source *s);
-/*
- * A service of a task that names an image (TaskInfo.container), as a Compose
- * service; NULL: it names none. @own: a group's task's directory in the sandbox.
- */
-struct err *image_service(const struct session *s, const json_t *task, const char *own,
-			  json_t **ret, bool *ret_pull) must_check;
+/* As above, where the task names an image; else nothing is found, which is no error. */
+struct err *source_of_image(const struct session *s, const json_t *task,
+			    struct source *ret) must_check;
+char *source_path(const struct session *s,
+		  const char *path) must_check; /* below the sandbox, unless it is absolute */
 
 /* ---- model.c ---- */
 
