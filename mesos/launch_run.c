@@ -229,7 +229,7 @@ static struct pod_limits limits_of(const struct launch *l)
 		mem = mem_limit;
 	if (mem > 0 && mem < 1e12)
 		out.memory_max = (int64_t)(mem * (1 << 20));
-	if (cpus > 0)
+	if (cpus > 0 && cpus < 1e6)
 		out.cpu_shares = cpus * SHARES_PER_CPU < 2 ? 2 : (int64_t)(cpus * SHARES_PER_CPU);
 	if (cpu_limit > 0 && cpu_limit < 1e6)
 		out.cpu_quota = cpu_limit * PERIOD < 1000 ? 1000 : (int64_t)(cpu_limit * PERIOD);

@@ -12,7 +12,11 @@
 #include "base/str.h"
 #include "mesos/internal.h"
 
-enum { PROJECT_MAX = 16 << 20 };
+enum {
+	PROJECT_MAX = 16 << 20,
+	BEYOND = 65536, /* no port any more: it is refused as that */
+};
+static const double AMOUNT_MAX = 1e9; /* of megabytes, of processors: more is as good as none */
 
 /* ---- an image ---- */
 
@@ -176,13 +180,14 @@ static void add_ports(json_t *ports, const json_t *list)
 {
 	for (size_t i = 0; i < json_array_size(list); i++) {
 		const json_t *m = json_array_get(list, i);
-		double host = wire_number(m, "host_port", 0);
-		auto_free char *published = mem_printf("%.0f", host);
+		int64_t host = wire_count(m, "host_port", 0, BEYOND);
+		auto_free char *published = mem_printf("%lld", (long long)host);
 		const char *protocol = wire_text(m, "protocol");
 
 		json_array_append_new(ports,
 				      json_pack("{s:I, s:s, s:s}", "target",
-						(json_int_t)wire_number(m, "container_port", 0),
+						(json_int_t)wire_count(m, "container_port", 0,
+								       BEYOND),
 						"published", published, "protocol",
 						strcmp(protocol, "udp") == 0 ? "udp" : "tcp"));
 	}
@@ -201,10 +206,10 @@ static void add_offered(json_t *ports, const json_t *task)
 			continue;
 		for (size_t k = 0; k < json_array_size(ranges); k++) {
 			const json_t *range = json_array_get(ranges, k);
-			int first = (int)wire_number(range, "begin", 0);
-			int last = (int)wire_number(range, "end", -1);
+			int first = (int)wire_count(range, "begin", 0, BEYOND);
+			int last = (int)wire_count(range, "end", 0, BEYOND);
 
-			for (int p = first; p <= last && p > 0 && p < 65536; p++) {
+			for (int p = first; p <= last && p > 0 && p < BEYOND; p++) {
 				auto_free char *text = mem_printf("%d", p);
 
 				json_array_append_new(ports, json_pack("{s:i, s:s}", "target", p,
@@ -363,10 +368,10 @@ static void limit_service(json_t *service, const json_t *task)
 		const char *name = wire_text(r, "name");
 		double value = wire_number(r, "scalar.value", 0);
 
-		if (strcmp(name, "mem") == 0 && value > 0)
+		if (strcmp(name, "mem") == 0 && value > 0 && value < AMOUNT_MAX)
 			json_object_set_new(service, "mem_limit",
 					    json_integer((json_int_t)(value * (1 << 20))));
-		if (strcmp(name, "cpus") == 0 && value > 0)
+		if (strcmp(name, "cpus") == 0 && value > 0 && value < AMOUNT_MAX)
 			json_object_set_new(service, "cpu_shares",
 					    json_integer((json_int_t)(value * 1024)));
 	}

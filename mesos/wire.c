@@ -177,6 +177,15 @@ double wire_number(const json_t *object, const char *path, double fallback)
 	return *end ? fallback : value;
 }
 
+int64_t wire_count(const json_t *object, const char *path, int64_t fallback, int64_t max)
+{
+	double value = wire_number(object, path, (double)NAN);
+
+	if (isnan(value))
+		return fallback;
+	return value <= 0 ? 0 : value >= (double)max ? max : (int64_t)value;
+}
+
 bool wire_bool(const json_t *object, const char *path, bool fallback)
 {
 	const json_t *j = json_at(object, path);

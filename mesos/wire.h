@@ -31,6 +31,8 @@ void wire_records_free(struct wire_records *r);
 struct err *wire_parse(const char *text, size_t len, json_t **ret) must_check;
 /* A number, also in a string ("Infinity", "1.5"); @fallback when it is missing or neither. */
 double wire_number(const json_t *object, const char *path, double fallback);
+/* As above, as a whole number from 0 to @max: what is beyond becomes the nearest. */
+int64_t wire_count(const json_t *object, const char *path, int64_t fallback, int64_t max);
 /* A boolean, also in a string. */
 bool wire_bool(const json_t *object, const char *path, bool fallback);
 /* A string; "" when it is missing or none. Borrowed. */

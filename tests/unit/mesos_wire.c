@@ -87,6 +87,9 @@ TEST(infinite_limits_are_read_and_can_be_sent_back)
 	CHECK(isinf(wire_number(j, "limits.cpus.value", 0)));
 	CHECK(wire_number(j, "limits.mem.value", 0) < 0);
 	CHECK(isnan(wire_number(j, "limits.x", 0)));
+	CHECK(wire_count(j, "limits.cpus.value", 0, 9) == 9);
+	CHECK(wire_count(j, "limits.mem.value", 1, 9) == 0);
+	CHECK(wire_count(j, "limits.x", 7, 9) == 7);
 	CHECK_STR(wire_text(j, "s"), "Infinity \" NaN");
 	auto_free char *out = json_text(j, 0);
 
@@ -103,6 +106,8 @@ TEST(numbers_and_booleans_may_be_in_quotes)
 	CHECK_STR(err_text(e), "success");
 	CHECK(wire_number(j, "a", 0) == 1.5 && wire_number(j, "b", 0) == 2);
 	CHECK(wire_number(j, "c", 7) == 7 && wire_number(j, "n", 7) == 7);
+	CHECK(wire_count(j, "a", 0, 9) == 1 && wire_count(j, "a", 0, 0) == 0);
+	CHECK(wire_count(j, "n", 7, 9) == 7 && wire_count(j, "c", -1, 9) == -1);
 	CHECK(wire_bool(j, "t", false) && !wire_bool(j, "f", true) && wire_bool(j, "n", true));
 }
 
