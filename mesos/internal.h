@@ -166,6 +166,7 @@ char *source_path(const struct session *s,
 struct offer {
 	struct wire_port *ports; /* in the order they are given out; names may be NULL */
 	size_t n;
+	uint32_t *places; /* by number: 1 + its index in ports; 0: not offered */
 };
 /* The ports that were offered with @tasks: PORTn, then discovery's and Aurora's, then the resources' ranges. */
 struct err *offer_read(const struct session *s, struct task *tasks, size_t n,

@@ -15,7 +15,12 @@
 #include "base/str.h"
 #include "mesos/internal.h"
 
-enum { MODEL_MAX = 64 << 20, PORTS_MAX = 65535 };
+enum {
+	MODEL_MAX = 64 << 20,
+	PORTS_MAX = 65535,
+	TOLD_MAX = 1024, /* a program's environment, and one variable of it, have an end */
+	SHOWN_MAX = 20
+};
 
 /* ---- in and out ---- */
 
@@ -113,19 +118,30 @@ void model_patch(json_t **target, const json_t *patch)
 
 /* ---- the offer ---- */
 
+/* 1 + its index; 0: it is not among them. */
+static uint32_t place_of(const struct offer *o, double number)
+{
+	return o->places && number >= 1 && number <= PORTS_MAX ? o->places[(uint16_t)number] : 0;
+}
+
 static void add_port(struct offer *o, const char *name, double number)
 {
-	if (number < 1 || number > PORTS_MAX)
+	uint32_t place = place_of(o, number);
+
+	if (!(number >= 1 && number <= PORTS_MAX))
 		return;
-	for (size_t i = 0; i < o->n; i++)
-		if (o->ports[i].number == (uint16_t)number) {
-			if (name && *name && !o->ports[i].name)
-				o->ports[i].name = mem_strdup(name);
-			return;
-		}
-	o->ports = mem_grow(o->ports, o->n + 1, sizeof(*o->ports));
+	if (place) {
+		if (name && *name && !o->ports[place - 1].name)
+			o->ports[place - 1].name = mem_strdup(name);
+		return;
+	}
+	if (!o->places)
+		o->places = mem_alloc((PORTS_MAX + 1) * sizeof(*o->places));
+	if ((o->n & (o->n - 1)) == 0)
+		o->ports = mem_grow(o->ports, o->n ? 2 * o->n : 1, sizeof(*o->ports));
 	o->ports[o->n++] =
 		(struct wire_port) { name && *name ? mem_strdup(name) : NULL, (uint16_t)number };
+	o->places[(uint16_t)number] = (uint32_t)o->n;
 }
 
 static struct err *add_ranges(struct offer *o, const json_t *task)
@@ -142,7 +158,7 @@ static struct err *add_ranges(struct offer *o, const json_t *task)
 			double first = wire_number(json_array_get(ranges, k), "begin", 0);
 			double last = wire_number(json_array_get(ranges, k), "end", 0);
 
-			if (first < 1 || last > PORTS_MAX || last < first)
+			if (!(first >= 1 && last <= PORTS_MAX && last >= first))
 				return err_new(EINVAL,
 					       "resources: %.0f to %.0f is no range of ports",
 					       first, last);
@@ -151,14 +167,6 @@ static struct err *add_ranges(struct offer *o, const json_t *task)
 		}
 	}
 	return NULL;
-}
-
-static bool offered(const struct offer *o, double number)
-{
-	for (size_t i = 0; i < o->n; i++)
-		if (o->ports[i].number == number)
-			return true;
-	return false;
 }
 
 /* The order that Marathon gives its ports is that of PORT0, PORT1, ...; the ranges have lost it. */
@@ -173,7 +181,7 @@ static void order_by_environment(struct offer *o, const struct offer *all, char 
 			return;
 		auto_err struct err *e = str_number(value, 1, PORTS_MAX, &number);
 
-		if (!e && offered(all, (double)number))
+		if (!e && place_of(all, (double)number))
 			add_port(o, NULL, (double)number);
 	}
 }
@@ -192,7 +200,7 @@ static void name_by_environment(struct offer *o, char *const *environ)
 
 		for (char *p = name; *p; p++)
 			*p = (char)tolower((unsigned char)*p);
-		if (!no && offered(o, (double)number))
+		if (!no && place_of(o, (double)number))
 			add_port(o, name, (double)number);
 	}
 }
@@ -214,12 +222,12 @@ struct err *offer_read(const struct session *s, struct task *tasks, size_t n,
 			const json_t *p = json_array_get(list, k);
 			double number = wire_number(p, "number", 0);
 
-			if (offered(&all, number))
+			if (place_of(&all, number))
 				add_port(ret, wire_text(p, "name"), number);
 		}
 	}
 	for (size_t i = 0; i < aurora->n_ports; i++)
-		if (offered(&all, aurora->ports[i].number))
+		if (place_of(&all, aurora->ports[i].number))
 			add_port(ret, aurora->ports[i].name, aurora->ports[i].number);
 	for (size_t i = 0; i < all.n; i++)
 		add_port(ret, NULL, all.ports[i].number);
@@ -233,6 +241,7 @@ void offer_clear(struct offer *o)
 	for (size_t i = 0; i < o->n; i++)
 		free(o->ports[i].name);
 	free(o->ports);
+	free(o->places);
 	*o = (struct offer) { 0 };
 }
 
@@ -276,17 +285,19 @@ static void collect(const json_t *services, struct requests *r)
 static size_t find_wanted(const struct requests *r, const json_t *port)
 {
 	const char *published = wire_text(port, "published"), *name = wire_text(port, "name");
+	int64_t number = 0;
 	size_t i = 0;
 
-	for (; i < r->offer->n; i++) {
-		const struct wire_port *o = &r->offer->ports[i];
-		auto_free char *number = mem_printf("%u", o->number);
+	err_ignore(str_number(published, 1, PORTS_MAX, &number));
+	uint32_t place = place_of(r->offer, (double)number);
 
-		if (!r->taken[i] && (strcmp(published, number) == 0 ||
-				     (*name && o->name && strcasecmp(name, o->name) == 0)))
-			break;
-	}
-	return i;
+	if (place && !r->taken[place - 1])
+		return place - 1;
+	for (; i < r->offer->n && *name; i++)
+		if (!r->taken[i] && r->offer->ports[i].name &&
+		    strcasecmp(name, r->offer->ports[i].name) == 0)
+			return i;
+	return r->offer->n;
 }
 
 static size_t find_free(const struct requests *r)
@@ -313,15 +324,18 @@ static struct err *no_port_left(const struct requests *r, const struct request *
 {
 	auto_strv char **numbers = NULL;
 
-	for (size_t i = 0; i < r->offer->n; i++)
+	for (size_t i = 0; i < r->offer->n && i < SHOWN_MAX; i++)
 		strv_add(&numbers, mem_printf("%u", r->offer->ports[i].number));
-	auto_free char *all = numbers ? strv_join(numbers, ", ") : mem_strdup("none");
+	auto_free char *some = numbers ? strv_join(numbers, ", ") : mem_strdup("none");
+	auto_free char *rest = r->offer->n > SHOWN_MAX
+				       ? mem_printf(" and %zu more", r->offer->n - SHOWN_MAX)
+				       : mem_strdup("");
 
 	return err_new(
 		EINVAL,
-		"services.%s.ports[%zu]: no host port is left for %.0f: offered were %s; ask for "
+		"services.%s.ports[%zu]: no host port is left for %.0f: offered were %s%s; ask for "
 		"more, or set the label slipway.ports=host",
-		to->service, to->index, wire_number(to->port, "target", 0), all);
+		to->service, to->index, wire_number(to->port, "target", 0), some, rest);
 }
 
 struct err *model_ports(json_t *model, const struct offer *o, bool host_ports)
@@ -409,7 +423,7 @@ static void put_offer(json_t *env, const struct offer *o)
 {
 	auto_strv char **all = NULL;
 
-	for (size_t i = 0; i < o->n; i++) {
+	for (size_t i = 0; i < o->n && i < TOLD_MAX; i++) {
 		auto_free char *key = mem_printf("PORT%zu", i);
 
 		strv_add(&all, mem_printf("%u", o->ports[i].number));

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/proc.h"
 #include "base/str.h"
 #include "mesos/internal.h"
 #include "tests/check.h"
@@ -75,6 +76,7 @@ TEST(ports_are_given_out_in_order_and_first_to_who_asks_for_one)
 				      "\"target\":81,\"published\":\"31002\"}]},"
 				      "\"a\":{\"ports\":[{\"target\":82,\"name\":\"HTTP\"},{"
 				      "\"target\":83,\"published\":\"9\"}]}}}";
+	static uint32_t places[65536];
 	struct wire_port ports[] = { { NULL, 31001 },
 				     { NULL, 31002 },
 				     { (char *)(uintptr_t) "http", 31003 },
@@ -99,8 +101,11 @@ TEST(ports_are_given_out_in_order_and_first_to_who_asks_for_one)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		const struct offer offer = { ports, rows[i].n };
+		const struct offer offer = { ports, rows[i].n, places };
 		auto_json json_t *model = parse(project);
+
+		for (uint32_t k = 0; k < 4; k++)
+			places[ports[k].number] = k < rows[i].n ? k + 1 : 0;
 		auto_err struct err *e = model_ports(model, &offer, rows[i].host_ports);
 		auto_free char *got = e ? mem_strdup(err_text(e)) : published(model);
 
@@ -129,6 +134,54 @@ TEST(an_offer_has_the_order_of_the_environment)
 	CHECK_INT(offer.ports[1].number, 31001);
 	CHECK_INT(offer.ports[2].number, 31002);
 	CHECK_STR(offer.ports[2].name, "web");
+	offer_clear(&offer);
+	json_decref(task.info);
+}
+
+TEST(an_offer_of_all_ports_takes_no_time_and_not_all_of_the_environment)
+{
+	static char *none_set[] = { NULL };
+	struct session s = { .env = { .environ = none_set,
+				      .executor = (char *)(uintptr_t) "e",
+				      .framework = (char *)(uintptr_t) "f" } };
+	struct task task = { .id = (char *)(uintptr_t) "t",
+			     .info = parse(
+				     "{\"resources\":[{\"name\":\"ports\",\"ranges\":{\"range\":["
+				     "{\"begin\":2,\"end\":65535},{\"begin\":1,\"end\":1}]}}]}") };
+	auto_json json_t *model = parse("{\"services\":{\"a\":{\"ports\":[{\"target\":80,"
+					"\"published\":\"1\"}]}}}");
+	auto_json json_t *more = parse("{\"services\":{\"a\":{\"ports\":[{\"target\":80}]}}}");
+	struct wire_aurora none = { 0 };
+	struct offer offer = { 0 };
+	uint64_t start = proc_now_ms();
+	auto_err struct err *e = offer_read(&s, &task, 1, &none, &offer);
+
+	CHECK_STR(err_text(e), "success");
+	CHECK_INT(offer.n, 65535);
+	CHECK_INT(offer.ports[65534].number, 1);
+	e = model_ports(model, &offer, false);
+	CHECK_STR(err_text(e), "success");
+	model_decorate(model, &s, &task, 1, &offer);
+	CHECK(proc_now_ms() - start < 1000);
+	const json_t *env = json_at(model, "services.a.environment");
+
+	CHECK_STR(wire_text(env, "PORT1023"), "1025");
+	CHECK_STR(wire_text(env, "SLIPWAY_PORT_A_80"), "1");
+	CHECK(!json_at(env, "PORT1024"));
+	CHECK(json_object_size(env) < 1100);
+	CHECK(strlen(wire_text(env, "PORTS")) < 6 * 1024);
+	/* who gets none is told of some */
+	offer.n = 30;
+	for (size_t i = 0; i < 30; i++)
+		json_array_append_new(json_at(more, "services.a.ports"),
+				      json_pack("{s:i}", "target", 81));
+	e = model_ports(more, &offer, false);
+	CHECK_STR(err_text(e), "services.a.ports[30]: no host port is left for 81: offered were 2, "
+			       "3, 4, 5, 6, 7, 8, "
+			       "9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21 and 10 more; ask "
+			       "for more, or set "
+			       "the label slipway.ports=host");
+	offer.n = 65535;
 	offer_clear(&offer);
 	json_decref(task.info);
 }
