@@ -178,9 +178,9 @@ struct err *model_read(const struct source *src, const char *name, char *const *
 		       json_t **ret, char ***ret_warnings) must_check;
 /* Gives published ports host ports of the offer. */
 struct err *model_ports(json_t *model, const struct offer *o, bool host_ports) must_check;
-/* Variables and labels that the cluster's tasks have. */
-void model_decorate(json_t *model, const struct session *s, const struct task *tasks, size_t n,
-		    const struct offer *o);
+/* Variables and labels that the cluster's tasks have. EINVAL names a variable of ours that is no text. */
+struct err *model_decorate(json_t *model, const struct session *s, const struct task *tasks,
+			   size_t n, const struct offer *o) must_check;
 /* JSON merge patch, RFC 7396. @target becomes what it says. */
 void model_patch(json_t **target, const json_t *patch);
 /* From the model to the project. */

@@ -323,7 +323,7 @@ static struct err *find_project(struct launch *l)
 	if (!e)
 		e = model_ports(l->model, &offer, l->set.host_ports);
 	if (!e)
-		model_decorate(l->model, l->s, l->tasks, l->n, &offer);
+		e = model_decorate(l->model, l->s, l->tasks, l->n, &offer);
 	offer_clear(&offer);
 	return e;
 }

@@ -369,8 +369,8 @@ static bool is_told(const char *assignment)
 	return digits && assignment[4 + digits] == '=';
 }
 
-/* Sets what is not set. "$" is doubled: the model is interpolated once more. */
-static void put(json_t *map, const char *key, const char *value)
+/* Sets what is not set. "$" is doubled: the model is interpolated once more. False: it is no text for JSON. */
+static bool put(json_t *map, const char *key, const char *value)
 {
 	auto_free char *escaped = mem_alloc(2 * strlen(value) + 1);
 	char *p = escaped;
@@ -380,8 +380,8 @@ static void put(json_t *map, const char *key, const char *value)
 			*p++ = '$';
 		*p++ = *value;
 	}
-	if (!json_object_get(map, key))
-		json_object_set_new(map, key, json_string(escaped));
+	return json_object_get(map, key) ||
+	       json_object_set_new(map, key, json_string(escaped)) == 0;
 }
 
 static json_t *map_of(json_t *service, const char *key)
@@ -413,7 +413,7 @@ static void put_ports(json_t *env, const json_t *services)
 				*p = isalnum((unsigned char)*p) ? (char)toupper((unsigned char)*p)
 								: '_';
 			if (*wire_text(port, "published"))
-				put(env, key, wire_text(port, "published"));
+				(void)put(env, key, wire_text(port, "published"));
 		}
 	}
 }
@@ -427,18 +427,32 @@ static void put_offer(json_t *env, const struct offer *o)
 		auto_free char *key = mem_printf("PORT%zu", i);
 
 		strv_add(&all, mem_printf("%u", o->ports[i].number));
-		put(env, key, all[i]);
+		(void)put(env, key, all[i]);
 	}
 	if (!all)
 		return;
 	auto_free char *list = strv_join(all, ",");
 
-	put(env, "PORT", all[0]);
-	put(env, "PORTS", list);
+	(void)put(env, "PORT", all[0]);
+	(void)put(env, "PORTS", list);
 }
 
-void model_decorate(json_t *model, const struct session *s, const struct task *tasks, size_t n,
-		    const struct offer *o)
+/* What of our own environment a service is told. */
+static struct err *put_told(json_t *env, char *const *environ)
+{
+	for (char *const *e = environ; e && *e; e++) {
+		auto_free char *key = mem_strndup(*e, strcspn(*e, "="));
+
+		if (!is_told(*e))
+			continue;
+		if (!put(env, key, *e + strlen(key) + 1))
+			return err_new(EINVAL, "variable %s: the value is not UTF-8", key);
+	}
+	return NULL;
+}
+
+struct err *model_decorate(json_t *model, const struct session *s, const struct task *tasks,
+			   size_t n, const struct offer *o)
 {
 	json_t *services = json_at(model, "services"), *service;
 	const char *name;
@@ -450,17 +464,14 @@ void model_decorate(json_t *model, const struct session *s, const struct task *t
 
 		for (size_t i = 0; i < n; i++)
 			own = str_eq(tasks[i].service, name) ? &tasks[i] : own;
-		for (char *const *e = s->env.environ; e && *e; e++) {
-			auto_free char *key = mem_strndup(*e, strcspn(*e, "="));
-
-			if (is_told(*e))
-				put(env, key, *e + strlen(key) + 1);
-		}
+		TRY(put_told(env, s->env.environ));
 		put_offer(env, o);
-		put(env, "MESOS_TASK_ID", own->id);
+		(void)put(env, "MESOS_TASK_ID", own->id);
 		put_ports(env, services);
-		put(labels, "taskId", own->id);
-		put(labels, "executorId", s->env.executor);
-		put(labels, "frameworkId", s->env.framework);
+		(void)put(labels, "taskId", own->id);
+		if (!put(labels, "executorId", s->env.executor) ||
+		    !put(labels, "frameworkId", s->env.framework))
+			return err_new(EINVAL, "the executor's or the framework's id is not UTF-8");
 	}
+	return NULL;
 }

@@ -161,7 +161,8 @@ TEST(an_offer_of_all_ports_takes_no_time_and_not_all_of_the_environment)
 	CHECK_INT(offer.ports[65534].number, 1);
 	e = model_ports(model, &offer, false);
 	CHECK_STR(err_text(e), "success");
-	model_decorate(model, &s, &task, 1, &offer);
+	e = model_decorate(model, &s, &task, 1, &offer);
+	CHECK_STR(err_text(e), "success");
 	CHECK(proc_now_ms() - start < 1000);
 	const json_t *env = json_at(model, "services.a.environment");
 
@@ -183,6 +184,21 @@ TEST(an_offer_of_all_ports_takes_no_time_and_not_all_of_the_environment)
 			       "the label slipway.ports=host");
 	offer.n = 65535;
 	offer_clear(&offer);
+	json_decref(task.info);
+}
+
+TEST(a_variable_that_is_not_utf_8_is_named_and_not_dropped)
+{
+	static char *bad[] = { (char *)(uintptr_t) "MARATHON_APP_LABEL_TEAM=caf\xe9", NULL };
+	struct session s = { .env = { .environ = bad,
+				      .executor = (char *)(uintptr_t) "e",
+				      .framework = (char *)(uintptr_t) "f" } };
+	struct task task = { .id = (char *)(uintptr_t) "t", .info = parse("{}") };
+	auto_json json_t *model = parse("{\"services\":{\"a\":{}}}");
+	struct offer none = { 0 };
+	auto_err struct err *e = model_decorate(model, &s, &task, 1, &none);
+
+	CHECK_STR(err_text(e), "variable MARATHON_APP_LABEL_TEAM: the value is not UTF-8");
 	json_decref(task.info);
 }
 
