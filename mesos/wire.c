@@ -13,7 +13,12 @@
 #include "base/mem.h"
 #include "base/str.h"
 
-enum { LENGTH_DIGITS = 20, DEPTH_MAX = 128, UUID_BYTES = 16 };
+enum {
+	LENGTH_DIGITS = 20,
+	DEPTH_MAX = 128,
+	UUID_BYTES = 16,
+	INTEGER_SAFE = 18 /* digits of an int64 */
+};
 
 /* ---- RecordIO ---- */
 
@@ -107,7 +112,36 @@ static const char *bare_word(const char *s, size_t left)
 	return NULL;
 }
 
-/* Quotes bare words; *ret_deep is set when it is nested too deep. The caller's. */
+/* The length of the number that stands at @s. */
+static size_t number_length(const char *s, size_t left)
+{
+	size_t n = 0;
+
+	while (n < left && s[n] && strchr("0123456789+-.eE", s[n]))
+		n++;
+	return n;
+}
+
+/* Whether the number of @len bytes is one, but is beyond what a JSON number of ours can be. */
+static bool is_beyond(const char *s, size_t len)
+{
+	if (len < INTEGER_SAFE && !memchr(s, 'e', len) && !memchr(s, 'E', len))
+		return false;
+	auto_free char *text = mem_strndup(s, len);
+	char *end = text;
+
+	errno = 0;
+	if (strspn(text, "-0123456789") == len) {
+		(void)strtoll(text, &end, 10);
+		return errno == ERANGE && !*end;
+	}
+	return isinf(strtod(text, &end)) && !*end;
+}
+
+/*
+ * Quotes bare words, and numbers that do not fit; *ret_deep is set when it is
+ * nested too deep. The caller's.
+ */
 static char *quote_words(const char *text, size_t len, size_t *ret_len, bool *ret_deep)
 {
 	char *out = mem_alloc(len + 1);
@@ -117,10 +151,19 @@ static char *quote_words(const char *text, size_t len, size_t *ret_len, bool *re
 
 	for (size_t i = 0; i < len; i++) {
 		const char *word = string ? NULL : bare_word(text + i, len - i);
+		size_t digits = string || word ? 0 : number_length(text + i, len - i);
 
-		if (n + 16 > size) {
-			size = size * 2 + 16;
+		if (n + digits + 16 > size) {
+			size = size * 2 + digits + 16;
 			out = mem_grow(out, size, 1);
+		}
+		if (digits) {
+			const char *quote = is_beyond(text + i, digits) ? "\"" : "";
+
+			n += (size_t)sprintf(out + n, "%s%.*s%s", quote, (int)digits, text + i,
+					     quote);
+			i += digits - 1;
+			continue;
 		}
 		if (word) {
 			n += (size_t)sprintf(out + n, "\"%s\"", word);

@@ -27,7 +27,10 @@ void wire_records_free(struct wire_records *r);
 
 /* ---- JSON as Mesos has it ---- */
 
-/* Like json_parse(); bare Infinity, -Infinity and NaN become strings of that name, which agents take back. */
+/*
+ * Like json_parse(); bare Infinity, -Infinity and NaN, and numbers that neither an
+ * int64 nor a double can be, become strings, which agents take back.
+ */
 struct err *wire_parse(const char *text, size_t len, json_t **ret) must_check;
 /* A number, also in a string ("Infinity", "1.5"); @fallback when it is missing or neither. */
 double wire_number(const json_t *object, const char *path, double fallback);

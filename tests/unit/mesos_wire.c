@@ -96,6 +96,28 @@ TEST(infinite_limits_are_read_and_can_be_sent_back)
 	CHECK(strstr(out, "\"value\":\"Infinity\"") != NULL);
 }
 
+TEST(numbers_that_do_not_fit_become_text_and_go_back_as_they_came)
+{
+	static const char text[] =
+		"{\"a\":18446744073709551615,\"b\":[-9223372036854775809,-9223372036854775808,"
+		"9223372036854775807],\"c\":1e400,\"d\":-1.5E+999,\"e\":"
+		"123456789012345678901234567890."
+		"5,\"f\":\"18446744073709551615\",\"g\":0.1}";
+	auto_json json_t *j = NULL;
+	auto_err struct err *e = wire_parse(text, strlen(text), &j);
+
+	CHECK_STR(err_text(e), "success");
+	CHECK(wire_number(j, "a", 0) == 18446744073709551615.0);
+	CHECK(wire_count(j, "a", 0, INT64_MAX) == INT64_MAX);
+	CHECK(isinf(wire_number(j, "c", 0)) && wire_number(j, "d", 0) < 0);
+	CHECK(wire_number(j, "e", 0) == 123456789012345678901234567890.5);
+	CHECK_STR(wire_text(j, "a"), "18446744073709551615");
+	auto_free char *list = json_text(json_at(j, "b"), 0);
+
+	CHECK_STR(list, "[\"-9223372036854775809\",-9223372036854775808,9223372036854775807]");
+	CHECK_STR(wire_text(j, "c"), "1e400");
+}
+
 TEST(numbers_and_booleans_may_be_in_quotes)
 {
 	static const char text[] =
