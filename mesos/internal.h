@@ -189,8 +189,12 @@ struct err *model_load(const json_t *model, const char *name, const char *dir, c
 
 /* ---- launch.c ---- */
 
-/* Begins; what goes wrong is told as a status. @tasks: copies of TaskInfo. @group: one service each. */
-void launch_begin(struct session *s, json_t *const *tasks, size_t n, bool group);
+/*
+ * Begins; what goes wrong is told as a status. @tasks: copies of TaskInfo. @group:
+ * one service each. @take_refusal: they cannot be launched; that is told of each.
+ */
+void launch_begin(struct session *s, json_t *const *tasks, size_t n, bool group,
+		  struct err *take_refusal);
 /* @grace: milliseconds, -1: what the tasks say. */
 void launch_kill(struct launch *l, const char *why, int64_t grace);
 struct launch *launch_of(const struct session *s, const char *task);

@@ -44,13 +44,18 @@ void launch_complain(struct err *take_e)
 
 /* ---- the end ---- */
 
-static void over(struct launch *l)
+static void free_plan(struct launch *l)
 {
-	l->stage = STAGE_OVER;
 	pod_plan_free(steal(&l->plan));
 	for (size_t i = 0; l->images && i < l->project->n_services; i++)
 		image_free(l->images[i]);
 	free(steal(&l->images));
+}
+
+static void over(struct launch *l)
+{
+	l->stage = STAGE_OVER;
+	free_plan(l);
 	session_check_end(l->s);
 }
 
@@ -368,10 +373,11 @@ static void add_tasks(struct launch *l, json_t *const *tasks)
 	}
 }
 
-void launch_begin(struct session *s, json_t *const *tasks, size_t n, bool group)
+void launch_begin(struct session *s, json_t *const *tasks, size_t n, bool group,
+		  struct err *take_refusal)
 {
 	struct launch *l = mem_alloc(sizeof(*l)), **last = &s->launches;
-	struct err *e;
+	struct err *e = take_refusal;
 
 	*l = (struct launch) {
 		.s = s, .n = n, .group = group, .grace = INT64_MAX, .untold = json_array()
@@ -387,7 +393,12 @@ void launch_begin(struct session *s, json_t *const *tasks, size_t n, bool group)
 	l->tasks = mem_alloc(n * sizeof(*l->tasks));
 	add_tasks(l, tasks);
 	l->sandbox = sandbox_new(s->env.sandbox, true);
-	e = settings_read(tasks[0], s->env.environ, &l->set);
+	struct err *bad = settings_read(tasks[0], s->env.environ, &l->set);
+
+	if (e)
+		err_free(bad);
+	else
+		e = bad;
 	tell_all(l, "TASK_STARTING", NULL, "");
 	if (!e)
 		e = check_tasks(l);
@@ -420,6 +431,12 @@ void launch_free(struct launch *l)
 	watch_free(l->on_retry);
 	watch_free(l->on_limit);
 	watch_free(l->on_completion);
+	if (l->pod) { /* time was over before it had ended: it is killed */
+		struct pod_result result = { 0 };
+
+		err_ignore(pod_finish(steal(&l->pod), &result));
+	}
+	free_plan(l);
 	compose_free(l->project);
 	json_decref(l->model);
 	source_clear(&l->source);

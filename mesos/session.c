@@ -148,30 +148,65 @@ static bool is_known(const struct session *s, const json_t *task)
 	return true;
 }
 
+/* Also while we shut down: a task of which nothing is told would be waited for. */
+static void launch(struct session *s, json_t *const *tasks, size_t n, bool group,
+		   struct err *take_refusal)
+{
+	launch_begin(s, tasks, n, group, take_refusal);
+	if (s->shutting_down)
+		launch_kill(launch_of(s, wire_text(tasks[0], "task_id.value")),
+			    "the executor is shutting down", 0);
+}
+
 static void on_launch(struct session *s, const json_t *event)
 {
 	json_t *task = json_at(event, "launch.task");
 
-	if (!s->shutting_down && !is_known(s, task))
-		launch_begin(s, &task, 1, false);
+	if (!is_known(s, task))
+		launch(s, &task, 1, false, NULL);
+}
+
+/* Those of a group that have an id, each once, and are not here yet. */
+static size_t new_tasks(const struct session *s, const json_t *list, json_t **ret,
+			const char **ret_twice)
+{
+	auto_json json_t *seen = json_object();
+	size_t n = 0;
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		json_t *task = json_array_get(list, i);
+		const char *id = wire_text(task, "task_id.value");
+
+		if (json_object_get(seen, id))
+			*ret_twice = id;
+		else if (!is_known(s, task))
+			ret[n++] = task;
+		json_object_set_new(seen, id, json_true());
+	}
+	return n;
 }
 
 static void on_launch_group(struct session *s, const json_t *event)
 {
 	const json_t *list = json_at(event, "launch_group.task_group.tasks");
 	size_t n = json_array_size(list);
-	json_t *tasks[TASKS_MAX];
+	auto_free json_t **tasks = mem_alloc((n + 1) * sizeof(*tasks));
+	const char *twice = NULL;
+	size_t n_new = new_tasks(s, list, tasks, &twice);
+	struct err *e = NULL;
 
-	if (n == 0 || n > TASKS_MAX || s->shutting_down) {
-		log_error("a task group of %zu tasks is not launched", n);
+	if (!n_new) {
+		log_warn("a task group without a new task: passed over");
 		return;
 	}
-	for (size_t i = 0; i < n; i++) {
-		tasks[i] = json_array_get(list, i);
-		if (is_known(s, tasks[i]))
-			return;
-	}
-	launch_begin(s, tasks, n, true);
+	if (twice)
+		e = err_new(EINVAL, "task group: the task '%s' is there twice", twice);
+	else if (n > TASKS_MAX)
+		e = err_new(E2BIG, "task group: %zu tasks; there may be %d", n, TASKS_MAX);
+	else if (n_new < n)
+		e = err_new(EINVAL,
+			    "task group: some of its tasks were launched before, or have no id");
+	launch(s, tasks, n_new, true, e);
 }
 
 static void on_kill(struct session *s, const json_t *event)

@@ -132,6 +132,17 @@ def _(case):
     c.wait_exit()
 
 
+@test("a hook that takes all the time of a shutdown: the executor ends in it all the same, with the pod", stand_in=True)
+def _(case):
+    _, variables = hooks(case, a='import time\nif stage == "pre-kill": time.sleep(100)\n')
+    c = case.launch({"it": SLEEPER}, variables=variables, labels={"slipway.hooks.timeout": "60s"})
+    c.status("TASK_RUNNING")
+    c.shutdown()
+    equal(c.wait_exit(), 1)
+    equal(c.reason, None, "the agent did not have to")
+    case.host.assert_clean()
+
+
 @test("what a hook has started is killed while the hook's process number is still its own")
 def _(case):
     strace = shutil.which("strace")

@@ -10,7 +10,7 @@ import time
 
 sys.path.insert(0, f"{os.path.dirname(os.path.abspath(__file__))}/../mesos-agent")
 
-from agent import Late, Never
+from agent import Late, Never, task
 from host import EXECUTOR, answers, beside_executor, http_get, run_scenarios, wait_for
 from protocol import nanoseconds
 from tap import contains, equal, test
@@ -221,6 +221,21 @@ def _(case):
     c.wait_subscribed()
     c.shutdown()
     c.wait_exit(5)
+    equal(c.reason, None, "the agent did not have to")
+
+
+@test("a task that comes while the executor shuts down is told as killed", stand_in=True)
+def _(case):
+    c = case.launch({"it": STUBBORN})
+    c.status("TASK_RUNNING")
+    c.kill_executor(signal.SIGTERM) # the agent does not know of it
+    time.sleep(0.3)
+    c.launch(task("late"))
+    killed = c.status("TASK_KILLED", "late", timeout=2)
+    contains(killed["message"], "the executor is shutting down")
+    equal(c.find("TASK_KILLED", "task-1"), None)
+    c.status("TASK_KILLED", "task-1")
+    c.wait_exit()
     equal(c.reason, None, "the agent did not have to")
 
 

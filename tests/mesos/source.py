@@ -308,6 +308,17 @@ def _(case):
     c.wait_exit()
 
 
+@test("a task group with a task twice, or with more tasks than there may be, is refused", stand_in=True)
+def _(case):
+    for names, said in (("aba", "the task 'a' is there twice"), ([f"t{n}" for n in range(257)], "257 tasks; there may be 256")):
+        c = case.launch(group=[member(case, name, "true") for name in names], executor=DISK)
+        for name in set(names):
+            failed = c.status("TASK_FAILED", name)
+            equal(failed["reason"], "REASON_TASK_INVALID")
+            contains(failed["message"], said)
+        c.wait_exit(5)
+
+
 def sandbox_volume(path, target, **about):
     return {"mode": "RW", "container_path": target, "source": {"type": "SANDBOX_PATH", "sandbox_path": {"path": path, **about}}}
 
