@@ -24,6 +24,7 @@ enum {
 	PRIORITY_WARNING = 4,
 	PRIORITY_ERROR = 3,
 	PRIORITY_INFO = 6,
+	AGAIN = 1000,	 /* milliseconds until a journal that was away is looked for again */
 	LAST_WAIT = 500, /* milliseconds that the end of a container waits for the journal */
 };
 
@@ -36,7 +37,7 @@ struct datagram {
 struct journal {
 	char *path;
 	struct loop *loop;
-	struct watch *watch; /* while something is queued */
+	struct watch *watch; /* while something is queued: for room, or for another try */
 	int socket;
 	char *fields; /* of every message, as they are sent */
 	size_t fields_len;
@@ -194,9 +195,32 @@ static void flush(struct journal *j)
 	j->watch = NULL;
 }
 
+static void on_room(void *arg);
+static void on_again(void *arg);
+
+/* What waits is sent when there is room, or, as long as nobody listens, tried again and again. */
+static void arm(struct journal *j)
+{
+	if (!j->loop || j->watch || !j->first)
+		return;
+	j->watch = j->socket >= 0 ? loop_writable(j->loop, j->socket, on_room, j)
+				  : loop_timer(j->loop, AGAIN, on_again, j);
+}
+
 static void on_room(void *arg)
 {
 	flush(arg);
+	arm(arg);
+}
+
+static void on_again(void *arg)
+{
+	struct journal *j = arg;
+
+	watch_free(j->watch);
+	j->watch = NULL;
+	flush(j);
+	arm(j);
 }
 
 static void enqueue(struct journal *j, struct datagram *take_d)
@@ -209,8 +233,7 @@ static void enqueue(struct journal *j, struct datagram *take_d)
 	*j->end = take_d;
 	j->end = &take_d->next;
 	j->queued += take_d->len;
-	if (j->loop && !j->watch && j->socket >= 0)
-		j->watch = loop_writable(j->loop, j->socket, on_room, j);
+	arm(j);
 }
 
 void journal_put(struct journal *j, const struct log_piece *p)

@@ -155,6 +155,25 @@ time.sleep(60)
 	slipway down
 }
 
+@test "journald: lines of a time without a journal come when it is back, without a line after them" {
+	journal
+	service it <<-END
+		command: [sh, -c, 'echo first; until [ -e /go ]; do sleep 0.05; done; echo while it was away; exec sleep 100']
+		init: true
+		logging: {driver: journald}
+	END
+	slipway up -d
+	wait_for 5 grep -q MESSAGE=first "$BATS_TEST_TMPDIR/messages"
+	kill "$journal_pid"
+	wait "$journal_pid" || :
+	rm "$SLIPWAY_JOURNAL"
+	slipway exec it touch /go
+	sleep 0.5
+	journal
+	wait_for 5 grep -q 'MESSAGE=while it was away' "$BATS_TEST_TMPDIR/messages"
+	slipway down -t 0
+}
+
 @test "journald without a journal is refused before anything starts" {
 	service it <<-END
 		command: [touch, /ran]
