@@ -195,9 +195,9 @@ class Case:
     image = property(lambda self: self.host.image)
 
     def agent(self, launcher=None, **options):
-        """An agent, the linux launcher's unless LAUNCHER is "posix"."""
+        """An agent, the linux launcher's unless LAUNCHER is "posix" or "cgroup2"."""
         environment = {"SLIPWAY_ROOT": self.host.root, "SLIPWAY_RUN": self.host.run_dir, **options.pop("environment", {})}
-        launcher = launchers.Posix() if launcher == "posix" else launchers.Linux()
+        launcher = {None: launchers.Linux, "posix": launchers.Posix, "cgroup2": launchers.Linux2}[launcher]()
         directory = f"{self.directory}/{options.pop('name', f'agent-{len(self.agents)}')}"
         if PREFIX:
             for agent in self.agents: # there is one master, and one agent
@@ -244,8 +244,8 @@ class Case:
 
 
 def groups_of(container):
-    """The processes that are in a container's freezer group, and below."""
-    return launchers.members(container.agent.launcher.groups(container.id)["freezer"])
+    """The processes that are in a container's freezer group, or its only one, and below."""
+    return launchers.members([*container.agent.launcher.groups(container.id).values()][0])
 
 
 def beside_executor(container):

@@ -3,6 +3,7 @@
 
 Posix    the executor stays in the agent's control groups; it is killed by process tree, session and
          process group, so that whoever leaves all three outlives it
+Linux2   the same on cgroup2: a group .../mesos/CONTAINER, and the executor in its child, leaf
 Linux    the executor gets a group of its own in the hierarchies freezer, memory, cpu and cpuacct,
          .../mesos/CONTAINER; what is killed is what is in the freezer's, and below it
 
@@ -200,6 +201,63 @@ class Linux:
             if os.path.isdir(group):
                 problems.append(f"{hierarchy}: {group} cannot be removed: processes {' '.join(map(str, members(group)))}")
         return problems
+
+
+class Linux2(Linux):
+    """The linux launcher on cgroup2. The container's group gives its controllers to those below it, so
+    that no process can be in it: the executor is in its leaf."""
+
+    def __init__(self):
+        super().__init__()
+        self.top = f"{CGROUPS}/{test_group()}"
+
+    @staticmethod
+    def controllers():
+        """Those of this host that are in cgroup2, and not in a v1 hierarchy; None: that is not what is mounted."""
+        path = f"{CGROUPS}/cgroup.controllers"
+        return read(path).split() if os.path.exists(path) else None
+
+    def groups(self, container_id):
+        return {"cgroup2": f"{self.top}/mesos/{container_id}"}
+
+    def prepare(self, container_id):
+        group = self.groups(container_id)["cgroup2"]
+        os.makedirs(f"{group}/leaf")
+        for path in (self.top, f"{self.top}/mesos", group):
+            for name in {"memory", "cpu", "pids"} & set(read(f"{path}/cgroup.controllers").split()):
+                write(f"{path}/cgroup.subtree_control", f"+{name}")
+        return [f"{group}/leaf"]
+
+    def limit(self, container_id, cpus, mem):
+        group = self.groups(container_id)["cgroup2"]
+        values = {"cpu.weight": max(1, int(100 * cpus)), "memory.max": int(mem * (1 << 20))}
+        for name, value in values.items():
+            if os.path.exists(f"{group}/{name}"):
+                write(f"{group}/{name}", value)
+
+    def watch_memory(self, container_id, on_oom):
+        """Here the groups below count as well."""
+        path = f"{self.groups(container_id)['cgroup2']}/memory.events"
+
+        def watch():
+            try:
+                while not any(x.startswith("oom ") and x != "oom 0" for x in read(path).splitlines()):
+                    time.sleep(0.02)
+            except OSError:
+                return # it was removed
+            on_oom()
+        if os.path.exists(path):
+            threading.Thread(target=watch, daemon=True).start()
+
+    def destroy(self, container_id, helper):
+        group, end = self.groups(container_id)["cgroup2"], time.time() + 5
+        if not os.path.isdir(group):
+            return []
+        write(f"{group}/cgroup.kill", 1)
+        while os.path.isdir(group) and time.time() < end:
+            remove(group)
+            time.sleep(0.01)
+        return [f"{group} cannot be removed: processes {' '.join(map(str, members(group)))}"] if os.path.isdir(group) else []
 
 
 def write(path, value):
