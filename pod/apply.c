@@ -26,7 +26,10 @@
 
 enum { NEXT_MAX = 64 << 20 };
 
-/* A plan of our own, and what it borrows. Containers that were not replaced go on using the older ones. */
+/*
+ * A plan of our own, and what it borrows. A container that was not replaced goes on
+ * using the one that it was born with.
+ */
 struct generation {
 	struct generation *next;
 	struct compose_project *project;
@@ -199,6 +202,7 @@ static struct container **choose(struct pod *p, const struct pod_plan *plan, cha
 			continue;
 		}
 		chosen[i] = container_new(p, c);
+		chosen[i]->born = plan;
 		chosen[i]->late = true;
 	}
 	return chosen;
@@ -324,6 +328,31 @@ static void on_retired_event(void *arg)
 	pod_advance(p);
 }
 
+static bool is_used(const struct pod *p, const struct pod_plan *plan)
+{
+	bool used = plan == p->plan || p->n_retired;
+
+	for (size_t i = 0; i < p->plan->n_containers && !used; i++)
+		used = p->containers[i]->born == plan;
+	return used;
+}
+
+static void forget_generations(struct pod *p)
+{
+	struct generation **at = &p->generations;
+
+	while (*at) {
+		struct generation *g = *at;
+
+		if (is_used(p, g->plan)) {
+			at = &g->next;
+			continue;
+		}
+		*at = g->next;
+		generation_free(g);
+	}
+}
+
 void apply_advance(struct pod *p, bool all)
 {
 	bool dead = false;
@@ -342,6 +371,7 @@ void apply_advance(struct pod *p, bool all)
 	state_write(p);
 	for (size_t i = 0; i < p->generations->project->n_services; i++)
 		image_release(p->generations->images[i]); /* the state names their layers now */
+	forget_generations(p);
 }
 
 void apply_kill(struct pod *p)

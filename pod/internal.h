@@ -282,6 +282,8 @@ struct attachment;
 struct container {
 	struct pod *pod;
 	const struct plan_container *plan;
+	const struct pod_plan
+		*born; /* whose texts its process and log use; NULL: the pod's first */
 	enum container_state state;
 	struct runtime_container process;
 	struct cgroupfs *group;

@@ -550,6 +550,32 @@ pid() { jq -r --arg s "$1" '.services[] | select(.service == $s).pid' "$SLIPWAY_
 	assert_line 'already running'
 }
 
+# rss: of the supervisor, in kB
+rss() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$(jq .supervisor "$SLIPWAY_RUN/pods/$project/state.json")/status"; }
+
+@test "a pod that is changed again and again does not remember all of it; what did not change goes on" {
+	local large i first
+	large=$(head -c 50000 /dev/zero | tr '\0' x)
+	change() {
+		cat >compose.yml <<-EOF
+			services:
+			  web: {image: $registry/busybox, command: [sh, -c, 'sleep $1; sleep 1000'], init: true, stop_grace_period: 0s, environment: {LARGE: $large}}
+			  old: {image: $registry/busybox, command: sleep 1000, init: true, stop_grace_period: 0s, environment: {LARGE: $large}}
+		EOF
+		[ "$1" -lt 5 ] || echo '  new: {image: '"$registry"'/busybox, command: sleep 1000, init: true, stop_grace_period: 0s, environment: {SINCE: five}}' >>compose.yml
+		slipway up -d
+	}
+	for i in {1..10}; do change "$i"; done
+	first=$(rss)
+	for i in {11..30}; do change "$i"; done
+	[ "$(rss)" -lt $((first + 1000)) ] || show "$first kB, then $(rss) kB"
+	# those of earlier versions, with what they were born with
+	slipway restart old new
+	[ "$(slipway exec old sh -c 'echo ${#LARGE}')" = 50000 ]
+	[ "$(slipway exec new sh -c 'echo $SINCE')" = five ]
+	slipway down
+}
+
 # A descriptor that is closed before its watch stays in epoll as long as a container that is not yet at
 # its program has a copy: the supervisor would be called for it again and again.
 @test "what a probe leaves is no longer watched when it is closed" {
