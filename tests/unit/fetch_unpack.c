@@ -286,7 +286,6 @@ static const struct {
 /* "/OUT" becomes the path of a directory beside the layers. */
 static char *aimed(const char *text, const char *out)
 {
-	auto_strv char **parts = NULL;
 	char *got = mem_strdup("");
 
 	for (const char *p = text, *at; p; p = at ? at + 4 : NULL) {
