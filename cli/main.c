@@ -149,6 +149,10 @@ static struct err *run(struct cli *c, int argc, char **argv, int *ret_code)
 	TRY(load_config(c));
 	TRY(set_up_logging(c));
 	TRY(set_up_colours(c));
+	if (c->name && !*c->name) /* as with docker compose: none is given */
+		c->name = NULL;
+	if (c->name)
+		TRY(compose_name_check(c->name));
 	if (first == argc) {
 		print_help(stderr);
 		*ret_code = EXIT_USAGE;

@@ -58,7 +58,9 @@ struct err *cli_name(struct cli *c, const char **ret)
 
 	if (!c->name && !c->project && from_env && *from_env)
 		c->name = from_env;
-	if (!c->name)
+	if (c->name)
+		TRY(compose_name_check(c->name)); /* it becomes paths */
+	else
 		TRY(cli_project(c, NULL, false));
 	*ret = c->name ? c->name : c->project->name;
 	return NULL;

@@ -96,7 +96,8 @@ static struct err *suspend_named(const struct cli *c, char **names)
 	for (; *names; names++) {
 		struct err *e = pod_ask(c->host, *names, "suspend", NULL, NULL);
 
-		if (err_code(e) == ENOENT) { /* it has ended by itself */
+		if (err_code(e) == ENOENT) { /* it has ended by itself, or never was */
+			log_warn("%s", err_text(e));
 			err_free(e);
 			continue;
 		}
@@ -136,9 +137,13 @@ static struct err *suspend_all(const struct cli *c)
 
 struct err *cmd_suspend(struct cli *c, const void *values, char **operands, int *ret_code)
 {
+	char *own[] = { (char *)(uintptr_t)c->name, NULL };
+
 	(void)values;
 	(void)ret_code;
 	TRY(cli_host(c));
+	if (!*operands && c->name)
+		return suspend_named(c, own);
 	return *operands ? suspend_named(c, operands) : suspend_all(c);
 }
 
@@ -152,6 +157,14 @@ static bool is_asked_to_end(void)
 	       (sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT));
 }
 
+static bool has_record(const struct pod_record *records, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(records[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 static struct err *resume(const struct cli *c, char **names)
 {
 	struct pod_record *records = NULL;
@@ -159,6 +172,10 @@ static struct err *resume(const struct cli *c, char **names)
 	size_t n = 0;
 
 	TRY(pod_records(c->host, &records, &n));
+	for (char **name = names; *name; name++)
+		if (!has_record(records, n, *name))
+			errors = err_join(errors,
+					  err_new(ENOENT, "there is no pod %s to resume", *name));
 	for (size_t i = 0; i < n && !is_asked_to_end(); i++)
 		if (!records[i].alive && (!*names || strv_has(names, records[i].name)))
 			errors = err_join(errors, bring_back(&records[i]));
@@ -195,8 +212,10 @@ static struct err *stay(const struct cli *c, char **names)
 struct err *cmd_resume(struct cli *c, const void *values, char **operands, int *ret_code)
 {
 	const struct resume_values *v = values;
+	char *own[] = { (char *)(uintptr_t)c->name, NULL };
+	char **names = *operands || !c->name ? operands : own;
 
 	(void)ret_code;
 	TRY(cli_host(c));
-	return v->stay ? stay(c, operands) : resume(c, operands);
+	return v->stay ? stay(c, names) : resume(c, names);
 }

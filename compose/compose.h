@@ -417,6 +417,8 @@ struct compose_options {
 struct err *compose_load(const struct compose_options *o, struct compose_project **ret) must_check;
 void compose_free(struct compose_project *p);
 
+/* Whether a project may be called so; a name becomes part of paths. */
+struct err *compose_name_check(const char *name) must_check;
 const struct compose_service *compose_find(const struct compose_project *p, const char *service);
 /* How many instances: scale, or deploy.replicas, or 1. */
 int64_t compose_scale(const struct compose_service *s);

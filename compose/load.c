@@ -215,11 +215,16 @@ struct err *load_complete(struct loader *l)
 
 /* ---- the name ---- */
 
-static bool is_name(const char *s)
+struct err *compose_name_check(const char *name)
 {
 	const char *allowed = "abcdefghijklmnopqrstuvwxyz0123456789_-";
 
-	return *s && *s != '_' && *s != '-' && strspn(s, allowed) == strlen(s);
+	if (*name && *name != '_' && *name != '-' && strspn(name, allowed) == strlen(name))
+		return NULL;
+	return err_new(EINVAL,
+		       "project name '%s' must be lower-case letters, digits, _ "
+		       "and -, and begin with a letter or digit",
+		       name);
 }
 
 /* Lower case, without what a name may not have. */
@@ -268,11 +273,7 @@ static struct err *choose_name(struct loader *l, struct document_list *files, si
 	auto_free char *name = NULL;
 
 	if (given && *given) {
-		if (!is_name(given))
-			return err_new(EINVAL,
-				       "project name '%s' must be lower-case letters, digits, _ "
-				       "and -, and begin with a letter or digit",
-				       given);
+		TRY(compose_name_check(given));
 		name = mem_strdup(given);
 	} else {
 		name = in_file ? make_name(in_file) : mem_strdup("");

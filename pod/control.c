@@ -38,6 +38,7 @@ static struct err *address_of(const struct pod_host *h, const char *name, struct
 {
 	auto_free char *path = state_path(h, name, NULL);
 
+	TRY(state_check_name(name));
 	TRY(fd_openat(AT_FDCWD, path, O_PATH | O_DIRECTORY, ret_dir));
 	*ret = (struct sockaddr_un) { .sun_family = AF_UNIX };
 	snprintf(ret->sun_path, sizeof(ret->sun_path), "/proc/self/fd/%d/control", *ret_dir);

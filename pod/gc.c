@@ -114,6 +114,7 @@ struct err *pod_down(const struct pod_host *h, const char *name, int64_t timeout
 	auto_fd int lock = -1;
 	auto_cgroupfs_host struct cgroupfs_host *cgroups = NULL;
 
+	TRY(state_check_name(name));
 	if (access(dir, F_OK) < 0)
 		return err_new(ENOENT, "no such pod: %s", name);
 	auto_err struct err *e = pod_ask(h, name, "stop", NULL, timeout);

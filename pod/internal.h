@@ -167,6 +167,8 @@ struct err *resolve_log_driver_check(const char *driver) must_check;
 struct err *resolve_ports(struct pod_plan *plan, size_t index) must_check;
 
 /* ---- state.c ---- */
+/* A name that leads out of the directory of pods is none. */
+struct err *state_check_name(const char *name) must_check;
 char *state_path(const struct pod_host *h, const char *name,
 		 const char *file) must_check; /* below run */
 char *state_data(const struct pod_host *h, const char *name,

@@ -235,13 +235,19 @@ static void read_service(const json_t *j, bool alive, struct pod_service_state *
 	}
 }
 
+struct err *state_check_name(const char *name)
+{
+	if (*name && *name != '.' && !strchr(name, '/'))
+		return NULL;
+	return err_new(EINVAL, "'%s' is not a project name", name);
+}
+
 struct err *pod_state_read(const struct pod_host *h, const char *name, struct pod_state **ret)
 {
 	auto_pod_state struct pod_state *s = mem_alloc(sizeof(*s));
 	auto_free char *path = state_path(h, name, "state.json");
 
-	if (strchr(name, '/') || *name == '.')
-		return err_new(EINVAL, "'%s' is not a project name", name);
+	TRY(state_check_name(name));
 	s->alive = state_alive(h, name);
 	struct err *e = json_read_file(AT_FDCWD, path, STATE_MAX, &s->json);
 

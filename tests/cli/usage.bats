@@ -141,3 +141,15 @@ load ../lib/slipway
 		assert_one_message 'no such service: nobody'
 	done
 }
+
+@test "a name that is none is refused by commands that need no file, too" {
+	# (Not "..": if that were taken, everything around the pods would be removed. crash.bats has it.)
+	for name in ../x a/b 'Bad Name' -x; do
+		for command in down stop logs 'exec a true' ps top; do
+			# shellcheck disable=SC2086 # words
+			SLIPWAY_RUN=$PWD/run SLIPWAY_ROOT=$PWD/root run --separate-stderr slipway --project-name="$name" $command
+			assert_failure 1
+			assert_one_message "project name '$name' must be lower-case letters"
+		done
+	done
+}

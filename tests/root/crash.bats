@@ -156,3 +156,30 @@ works() {
 	wait_for 5 is_field beside ExitCode 137
 	[ "$(field web State)" = running ]
 }
+
+@test "a name that leads out of the directory of pods ends nobody" {
+	sleep 100 3>&- &
+	for name in . .. ../..; do
+		for command in down stop kill logs rm suspend; do
+			run --separate-stderr slipway -p "$name" "$command"
+			assert_failure 1
+			assert_one_message "'$name'"
+			run --separate-stderr slipway suspend "$name"
+			assert_failure 1
+		done
+	done
+	kill $!
+	[ -d "$SLIPWAY_RUN/pods" ]
+}
+
+@test "an empty name is none" {
+	echo 'services: {a: {image: '"$registry"'/busybox, command: sleep 100, init: true}}' >compose.yml
+	slipway up -d
+	run slipway -p '' ps -q
+	assert_success
+	[ -n "$output" ] || show 'not the project of the directory'
+	slipway -p '' down
+	run slipway ls -q
+	assert_output ''
+	[ -d "$SLIPWAY_RUN/pods" ]
+}

@@ -112,3 +112,21 @@ reboot() {
 	rm "$SLIPWAY_ROOT/resume/broken.yml"
 	slipway down
 }
+
+@test "a pod that never was is named, and -p is heard" {
+	a_pod
+	slipway up -d
+	run --separate-stderr slipway resume nobody
+	assert_failure 1
+	assert_one_message 'there is no pod nobody to resume'
+	run --separate-stderr slipway suspend nobody
+	assert_success
+	assert_one_message 'warning: pod nobody is not running'
+	slipway -p nobody suspend
+	is_field a State running || show '-p was not heard'
+	slipway -p "$project" suspend
+	! is_field a State running
+	slipway -p "$project" resume
+	is_field a State running
+	slipway down
+}

@@ -376,6 +376,20 @@ TEST(a_project_has_a_name)
 	check_rows(name_rows, ARRAY_LEN(name_rows), names);
 }
 
+TEST(a_name_is_no_path)
+{
+	static const char *const bad[] = { "", ".", "..", "../x", "a/b", "a.b", "A", "-a", "_a", "a b" };
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		auto_err struct err *e = compose_name_check(bad[i]);
+
+		CHECK(e);
+	}
+	auto_err struct err *good = compose_name_check("0a_b-c");
+
+	CHECK(!good);
+}
+
 static char *environment(const struct compose_project *p)
 {
 	return strv_join(p->services[0].environment, " ");
