@@ -41,6 +41,18 @@ int fd_steal(int *fd)
 	return moved;
 }
 
+struct err *fd_open_standard(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0)
+			continue;
+		/* the lowest that is free: this one */
+		if (open("/dev/null", O_RDONLY) != fd)
+			return err_errno("open /dev/null");
+	}
+	return NULL;
+}
+
 struct err *fd_openat(int dir, const char *path, int flags, int *ret_fd)
 {
 	int fd = openat(dir, path, flags | O_CLOEXEC, 0644);

@@ -18,6 +18,13 @@ void fd_close(int *fd); /* closes what it holds, if anything; becomes -1 */
 int fd_steal(int *fd);	/* moves it out; the variable becomes -1 */
 #define auto_fd cleanup_with(fd_cleanup)
 
+/*
+ * Standard streams that a program was started without read as empty and cannot be
+ * written. For main(): else what is opened first takes their place, and is handed
+ * to whoever is given ours.
+ */
+struct err *fd_open_standard(void) must_check;
+
 /* New files get mode 0644; O_CLOEXEC is added. The error names @path. */
 struct err *fd_openat(int dir, const char *path, int flags, int *ret_fd) must_check;
 /*

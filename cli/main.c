@@ -8,6 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -200,8 +201,10 @@ int main(int argc, char **argv)
 
 	log_setup("slipway", LOG_LEVEL_INFO, LOG_TEXT);
 	umask(022);
-	auto_err struct err *e = run(&c, argc, argv, &code);
+	auto_err struct err *e = fd_open_standard();
 
+	if (!e)
+		e = run(&c, argc, argv, &code);
 	cli_clear(&c);
 	if (e)
 		log_error("%s", err_text(e));

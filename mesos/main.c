@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -77,7 +78,10 @@ int main(int argc, char **argv)
 	log_setup("slipway-executor", LOG_LEVEL_INFO, LOG_TEXT);
 	umask(022);
 	(void)signal(SIGPIPE, SIG_IGN);
-	auto_err struct err *e = run(argc, argv, &code);
+	auto_err struct err *e = fd_open_standard();
+
+	if (!e)
+		e = run(argc, argv, &code);
 
 	if (e)
 		log_error("%s", err_text(e));

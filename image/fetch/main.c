@@ -141,11 +141,14 @@ int main(int argc, char **argv)
 	log_setup("slipway-fetch", LOG_LEVEL_WARN, LOG_TEXT);
 	(void)setlocale(LC_CTYPE, "C.UTF-8"); /* names in pax headers are UTF-8 */
 	umask(022);
+	auto_err struct err *e = fd_open_standard();
+
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return EXIT_FAILURE;
 	struct fetch_options o = { .error_fd = -1, .dir = -1 };
-	auto_err struct err *e = run(argc, argv, &o);
 
+	if (!e)
+		e = run(argc, argv, &o);
 	curl_global_cleanup();
 	if (!e && fflush(stdout) == 0)
 		return EXIT_SUCCESS;

@@ -10,6 +10,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -201,8 +202,10 @@ int main(int argc, char **argv)
 
 	log_setup("slipway-docker", LOG_LEVEL_INFO, LOG_TEXT);
 	umask(022);
-	auto_err struct err *e = run(&d, &v, argc, argv, &code);
+	auto_err struct err *e = fd_open_standard();
 
+	if (!e)
+		e = run(&d, &v, argc, argv, &code);
 	opt_clear(global_options, &v);
 	pod_host_free(d.host);
 	if (e)

@@ -220,8 +220,10 @@ int main(int argc, char **argv)
 
 	log_setup("slipway-oci", LOG_LEVEL_WARN, LOG_TEXT);
 	umask(022);
-	auto_err struct err *e = seal_self(argv);
+	auto_err struct err *e = fd_open_standard();
 
+	if (!e)
+		e = seal_self(argv);
 	if (!e)
 		e = act(argc, argv, &o, &code);
 	if (e)

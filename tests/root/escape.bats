@@ -548,3 +548,20 @@ mac() { ip -o link show "$(link)" | grep -o 'link/ether [^ ]*' | cut -d' ' -f2; 
 	run slipway down
 	assert_success
 }
+
+@test "standard streams that are closed are not the host's files inside" {
+	# shellcheck disable=SC2016 # the container's shell expands it
+	local look='for fd in 0 1 2; do [ -d /proc/self/fd/$fd/ ] && echo "a directory at $fd: $(ls /proc/self/fd/$fd/)" >/seen; done; cat >/dev/null && echo end >>/seen'
+	service a <<<'command: sleep 100'
+	slipway up -d
+	slipway exec -T a sh -c "$look" <&- >&- 2>&-
+	[ "$(slipway exec -T a cat /seen)" = end ] || { slipway exec -T a cat /seen; false; }
+	slipway exec -d a sh -c "rm /seen; $look" <&- >&- 2>&-
+	wait_for 3 eval '[ "$(slipway exec -T a cat /seen 2>&1)" = end ]'
+	slipway down
+	mkdir out
+	slipway run -T --rm -v "$PWD/out:/out" a sh -c "${look//\/seen//out/seen}" <&- >&- 2>&-
+	[ "$(cat out/seen)" = end ]
+	slipway up -d <&- >&- 2>&-
+	[ "$(slipway exec -T a sh -c 'ls -d /proc/1/fd/[012]/ 2>/dev/null; echo none')" = none ]
+}
