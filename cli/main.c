@@ -194,6 +194,16 @@ static void cli_clear(struct cli *c)
 	strv_free(c->env_files);
 }
 
+static struct err *finish_output(void)
+{
+	bool failed = ferror(stdout);
+
+	errno = 0;
+	if (fflush(stdout) == 0 && !failed)
+		return NULL;
+	return errno ? err_errno("standard output") : err_new(EIO, "standard output: write error");
+}
+
 int main(int argc, char **argv)
 {
 	struct cli c = { .inherited = seal_inherited() };
@@ -206,9 +216,9 @@ int main(int argc, char **argv)
 	if (!e)
 		e = run(&c, argc, argv, &code);
 	cli_clear(&c);
+	if (!e)
+		e = finish_output();
 	if (e)
 		log_error("%s", err_text(e));
-	if (e && code == EXIT_SUCCESS)
-		code = EXIT_USAGE;
-	return fflush(stdout) == 0 ? code : EXIT_FAILURE;
+	return e && code == EXIT_SUCCESS ? EXIT_USAGE : code;
 }

@@ -87,6 +87,7 @@ struct screen {
 	struct image **images;
 	size_t width; /* of the longest service's name */
 	bool colour;
+	bool ends_unread;
 	const struct compose_project *project;
 };
 
@@ -101,7 +102,7 @@ static void show_output(void *ctx, const char *service, enum pod_stream stream, 
 			size_t len)
 {
 	static const int colours[] = { 36, 33, 32, 35, 34, 96, 93, 92, 95, 94 };
-	const struct screen *s = ctx;
+	struct screen *s = ctx;
 	FILE *out = stream == POD_STDERR ? stderr : stdout;
 	auto_free char *plain = mem_strndup(service, strcspn(service, "@"));
 	const struct compose_service *v = compose_find(s->project, plain);
@@ -121,7 +122,10 @@ static void show_output(void *ctx, const char *service, enum pod_stream stream, 
 	fwrite(line, 1, len, out);
 	if (len == 0 || line[len - 1] != '\n')
 		fputc('\n', out);
-	fflush(out);
+	if (fflush(out) != 0 && errno == EPIPE && s->ends_unread) {
+		s->ends_unread = false;
+		(void)kill(getpid(), SIGTERM); /* as SIGPIPE would, but in order */
+	}
 }
 
 /* What is traced is the way up. */
@@ -166,6 +170,14 @@ static void tell_stopping(void *ctx)
 	       (long long)ms * 1000);
 }
 
+/* Service managers start theirs with the signal ignored: who reads their output may come again. */
+static bool ends_by_sigpipe(void)
+{
+	struct sigaction now;
+
+	return sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler != SIG_IGN;
+}
+
 static struct err *up_attached(const struct cli *c, const struct pod_plan *plan,
 			       struct image **images, const struct up_values *v, int *ret_code)
 {
@@ -173,6 +185,7 @@ static struct err *up_attached(const struct cli *c, const struct pod_plan *plan,
 				 .plan = plan,
 				 .images = images,
 				 .colour = !v->no_colour && use_colour(stdout),
+				 .ends_unread = ends_by_sigpipe(),
 				 .project = c->project };
 	struct pod_run_options o = run_options(c, v);
 

@@ -117,10 +117,14 @@ static void on_input(void *arg)
 
 static void show(struct session *s, int fd, const char *data, size_t len)
 {
-	auto_err struct err *e = fd_write_all(fd, data, len);
+	struct err *e = fd_write_all(fd, data, len);
 
 	if (!e)
 		return;
+	if (err_code(e) != EPIPE && !s->failure)
+		s->failure = err_wrap(steal(&e), "%s",
+				      fd == STDOUT_FILENO ? "standard output" : "standard error");
+	err_free(e);
 	s->end->code = 128 + SIGPIPE; /* nobody reads it any more */
 	loop_stop(s->loop);
 }

@@ -153,3 +153,13 @@ load ../lib/slipway
 		done
 	done
 }
+
+@test "what could not be written is told, whatever the command" {
+	echo 'services: {web: {image: nowhere.invalid/web}}' >compose.yml
+	for command in config '--help' 'config --help' version 'completion bash' 'plan --help'; do
+		# shellcheck disable=SC2086 # words
+		run --separate-stderr bash -c "slipway $command >/dev/full"
+		assert_failure 1
+		assert_one_message 'standard output: '
+	done
+}

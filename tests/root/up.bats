@@ -593,3 +593,36 @@ rss() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$(jq .supervisor "$SL
 	assert_line EPOLL_CTL_DEL
 	refute_line EBADF
 }
+
+@test "up ends when nobody reads its output any more, but goes on for a service manager and on a full disk" {
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: [sh, -c, 'while :; do echo line; sleep 0.1; done'], init: true}
+	END
+	slipway up 2>up.err | head -n 1
+	grep -q 'Exited (143)' up.err || { cat up.err; false; }
+	[ -z "$(slipway ps -q)" ]
+	command slipway up >/dev/full 2>&1 3>&- &
+	wait_for 5 is_field a State running
+	sleep 0.5
+	is_field a State running
+	slipway down
+	(trap '' PIPE; exec slipway up 2>/dev/null) 3>&- | head -n 1 &
+	wait_for 5 is_field a State running
+	sleep 0.5
+	is_field a State running
+	slipway down
+}
+
+@test "run: what cannot be written is told" {
+	service a <<<'command: sleep 100'
+	run --separate-stderr bash -c 'slipway run --rm a echo hi >/dev/full'
+	assert_failure 1
+	assert_one_message 'standard output: write: No space left on device'
+	run --separate-stderr bash -c 'slipway run --rm a echo hi >&-'
+	assert_failure 1
+	assert_one_message 'standard output: write: Bad file descriptor'
+	run --separate-stderr bash -c 'set -o pipefail; slipway run --rm a yes | head -n 1'
+	[ "$status" -eq 141 ]
+	[ -z "$stderr" ] || show "a pipe that is closed is no error"
+}
