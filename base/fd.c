@@ -368,6 +368,12 @@ struct err *fd_lock(int dir, const char *path, int operation, int *ret_fd)
 	while (flock(fd, operation) < 0)
 		if (errno != EINTR)
 			return err_errno("lock %s", path);
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_errno("lock %s", path);
+	if (st.st_nlink == 0)
+		return err_new(ENOENT, "lock %s: it was removed", path);
 	*ret_fd = fd_steal(&fd);
 	return NULL;
 }

@@ -62,7 +62,11 @@ struct err *fd_find_in_root(int root, const char *path, int flags, int *ret_fd) 
 /* The directory @path below @root, made with missing parents; resolved as above. */
 struct err *fd_mkdirs_in_root(int root, const char *path, mode_t mode, int *ret_fd) must_check;
 
-/* The calling process holds an exclusive flock on the new descriptor. EWOULDBLOCK with LOCK_NB. */
+/*
+ * The calling process holds an exclusive flock on the new descriptor. EWOULDBLOCK
+ * with LOCK_NB; ENOENT when who held it has removed the file: a lock on that says
+ * nothing about a file that is made anew.
+ */
 struct err *fd_lock(int dir, const char *path, int operation, int *ret_fd) must_check;
 
 /* Sends or takes one message with at most one descriptor (-1: none) over a unix socket. */

@@ -486,6 +486,39 @@ static struct err *start_pod(struct cli *c, const struct pod_plan *plan, struct 
 	return e;
 }
 
+/* Whoever has just begun has written nothing yet. */
+static bool is_starting(const struct pod_host *h, const char *name)
+{
+	for (int tries = 0; tries < DOWN_WAIT / DOWN_POLL; tries++) {
+		if (cli_is_running(h, name))
+			return true;
+		if (!pod_supervised(h, name))
+			return false;
+		usleep(DOWN_POLL * 1000);
+	}
+	return false;
+}
+
+/* Who else starts the whole pod at this moment may be faster: then it is a pod that runs. */
+static struct err *bring_up(struct cli *c, const struct pod_plan *plan, struct image **images,
+			    const struct pod_state *running, const struct up_values *v, bool whole,
+			    int *ret_code)
+{
+	auto_pod_state struct pod_state *faster = NULL;
+	bool go_on = true;
+
+	if (running)
+		TRY(replace_running(c, plan, running, v, &go_on));
+	struct err *e = go_on ? start_pod(c, plan, images, v, ret_code) : NULL;
+
+	if (err_code(e) != EBUSY || !whole || !is_starting(c->host, c->project->name))
+		return e;
+	err_free(e);
+	TRY(pod_state_read(c->host, c->project->name, &faster));
+	TRY(replace_running(c, plan, faster, v, &go_on));
+	return go_on ? start_pod(c, plan, images, v, ret_code) : NULL;
+}
+
 static uint64_t trace_next(uint64_t since, const char *what)
 {
 	trace_end("supervisor", since, "%s", what);
@@ -499,7 +532,6 @@ struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_
 	auto_pod_state struct pod_state *running = NULL;
 	auto_strv char **warnings = NULL;
 	struct image **images = NULL;
-	bool go_on = true;
 
 	TRY(check_values(v));
 	for (char **f = v->files; f && *f; f++)
@@ -527,10 +559,8 @@ struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_
 
 	for (char **w = warnings; w && *w; w++)
 		log_warn("%s", *w);
-	if (!e && running)
-		e = replace_running(c, plan, running, v, &go_on);
-	if (!e && go_on)
-		e = start_pod(c, plan, images, v, ret_code);
+	if (!e)
+		e = bring_up(c, plan, images, running, v, !*operands, ret_code);
 	finish_trace(); /* of what did not come up */
 	pod_plan_free(steal(&plan));
 	cli_images_free(c, images);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -311,11 +312,14 @@ struct err *control_open(struct pod *p)
 
 void control_close(struct pod *p)
 {
+	struct stat st;
+
 	while (p->clients)
 		drop_client(p->clients);
 	watch_free(p->on_control);
 	p->on_control = NULL;
-	if (p->control >= 0) {
+	/* a directory that is gone may be made anew already, by a pod of this name that is not we */
+	if (p->control >= 0 && fstat(p->lock, &st) == 0 && st.st_nlink > 0) {
 		auto_free char *path = state_path(p->host, p->plan->name, "control");
 
 		(void)unlink(path);

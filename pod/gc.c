@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,7 +21,12 @@
 #include "base/str.h"
 #include "pod/internal.h"
 
-enum { MOUNTINFO_MAX = 64 << 20, POLL_MS = 10 };
+enum {
+	MOUNTINFO_MAX = 64 << 20,
+	POLL_MS = 10,
+	DOWN_POLL = 5,
+	DOWN_WAIT = 10000 /* milliseconds */
+};
 
 static struct err *pod_names(const struct pod_host *h, char ***ret)
 {
@@ -47,7 +53,6 @@ static struct err *collect_dead(const struct pod_host *h, const struct cgroupfs_
 	auto_free char *group = mem_printf("%s/%s", h->cgroup_parent, name);
 	auto_free char *rootfs = state_data(h, name, "rootfs");
 	auto_free char *path = state_path(h, name, "state.json");
-	auto_free char *dir = state_path(h, name, NULL);
 	auto_free char *data = state_data(h, name, NULL);
 
 	TRY(cgroupfs_remove(cgroups, group, true, CGROUP_WAIT));
@@ -56,7 +61,7 @@ static struct err *collect_dead(const struct pod_host *h, const struct cgroupfs_
 		return NULL;
 	/* it never came up: no trace of it is of use */
 	TRY(fd_remove_tree(AT_FDCWD, data));
-	return fd_remove_tree(AT_FDCWD, dir);
+	return state_remove(h, name);
 }
 
 static bool needs_collecting(const struct pod_host *h, const struct cgroupfs_host *cgroups,
@@ -105,29 +110,60 @@ struct err *pod_collect(const struct pod_host *h)
 	return NULL;
 }
 
+/*
+ * Asks until nobody has the lock any more: who has it may not hear yet, because it
+ * is starting, or not any more, because the kernel is still ending it.
+ */
+static struct err *end(const struct pod_host *h, const char *name, int64_t timeout_ms,
+		       int *ret_lock)
+{
+	auto_free char *path = state_path(h, name, "lock");
+	auto_free char *timeout =
+		timeout_ms >= 0 ? mem_printf("%lld", (long long)timeout_ms) : NULL;
+
+	for (int unheard = 0; unheard < DOWN_WAIT / DOWN_POLL; unheard++) {
+		struct err *e = pod_ask(h, name, "stop", NULL, timeout);
+
+		if (e && err_code(e) != ENOENT)
+			return e;
+		if (!e)
+			unheard = 0;
+		err_free(e);
+		e = fd_lock(AT_FDCWD, path, LOCK_EX | LOCK_NB, ret_lock);
+		if (err_code(e) != EWOULDBLOCK)
+			return e;
+		err_free(e);
+		usleep(DOWN_POLL * 1000);
+	}
+	return err_new(
+		EBUSY,
+		"pod %s does not end, and its supervisor does not answer; who holds %s runs it",
+		name, path);
+}
+
 struct err *pod_down(const struct pod_host *h, const char *name, int64_t timeout_ms)
 {
 	auto_free char *dir = state_path(h, name, NULL);
 	auto_free char *data = state_data(h, name, NULL);
-	auto_free char *timeout =
-		timeout_ms >= 0 ? mem_printf("%lld", (long long)timeout_ms) : NULL;
 	auto_fd int lock = -1;
 	auto_cgroupfs_host struct cgroupfs_host *cgroups = NULL;
+	struct stat st;
 
 	TRY(state_check_name(name));
 	if (access(dir, F_OK) < 0)
 		return err_new(ENOENT, "no such pod: %s", name);
-	auto_err struct err *e = pod_ask(h, name, "stop", NULL, timeout);
+	auto_err struct err *e = end(h, name, timeout_ms, &lock);
 
-	if (e && err_code(e) != ENOENT)
+	if (err_code(e) == ENOENT) /* somebody else has removed it meanwhile */
+		return NULL;
+	if (e)
 		return steal(&e);
-	auto_free char *path = state_path(h, name, "lock");
-
-	TRY(fd_lock(AT_FDCWD, path, LOCK_EX, &lock)); /* its supervisor has put everything away */
 	TRY(cgroupfs_open(&cgroups));
 	TRY(collect_dead(h, cgroups, name));
+	if (fstat(lock, &st) == 0 && st.st_nlink == 0)
+		return NULL; /* that was all, and what is there now is another's */
 	TRY(fd_remove_tree(AT_FDCWD, data));
-	return fd_remove_tree(AT_FDCWD, dir);
+	return state_remove(h, name);
 }
 
 /* Of pods of an earlier boot nothing is left in RUN; their directories belong to nobody. */
@@ -155,7 +191,7 @@ static struct err *collect_orphans(const struct pod_host *h)
 		if (busy)
 			continue;
 		TRY(fd_remove_tree(AT_FDCWD, data));
-		TRY(fd_remove_tree(AT_FDCWD, run));
+		TRY(state_remove(h, *n));
 	}
 	return NULL;
 }

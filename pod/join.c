@@ -43,7 +43,13 @@ struct err *join_open(struct pod *p)
 	TRY(pod_state_read(p->host, p->plan->join, &s));
 	if (!s->alive || s->pause <= 0)
 		return err_new(ESRCH, "pod %s is not running", s->name);
-	TRY(proc_open((pid_t)s->pause, &j->pidfd));
+	struct err *gone = proc_open((pid_t)s->pause, &j->pidfd);
+
+	if (err_code(gone) == ESRCH) {
+		err_free(gone);
+		return err_new(ESRCH, "pod %s is not running", s->name);
+	}
+	TRY(gone);
 	auto_free char *path = mem_printf("/proc/%lld/ns/net", (long long)s->pause);
 	const char *address = json_string_value(json_at(s->json, "address"));
 

@@ -169,11 +169,10 @@ static void close_pod(struct pod *p)
 /* A pod that never came up leaves nothing, not even a directory. */
 static void forget_pod(const struct pod *p)
 {
-	auto_free char *run = state_path(p->host, p->plan->name, NULL);
 	auto_free char *data = state_data(p->host, p->plan->name, NULL);
 
 	err_ignore(fd_remove_tree(AT_FDCWD, data));
-	err_ignore(fd_remove_tree(AT_FDCWD, run));
+	err_ignore(state_remove(p->host, p->plan->name));
 }
 
 struct err *pod_start(const struct pod_plan *plan, const struct pod_host *h,
@@ -285,7 +284,11 @@ struct err *pod_create(const struct pod_plan *plan, const struct pod_host *h)
 	if (!e) {
 		p.cgroup_path = mem_printf("%s/%s", h->cgroup_parent, plan->name);
 		make_containers(&p);
-		state_write(&p);
+		auto_free char *state = state_path(h, plan->name, "state.json");
+
+		e = state_save(&p);
+		if (e && access(state, F_OK) < 0) /* nor was there one before */
+			forget_pod(&p);
 	}
 	free_containers(&p);
 	free(p.cgroup_path);

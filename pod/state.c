@@ -145,7 +145,7 @@ static void put_address(const struct pod *p, json_t *j)
 		json_put_str(j, "address", inet_ntop(AF_INET, &address, text, sizeof(text)));
 }
 
-void state_write(struct pod *p)
+struct err *state_save(const struct pod *p)
 {
 	auto_free char *path = state_path(p->host, p->plan->name, "state.json");
 	auto_json json_t *j = json_object();
@@ -171,8 +171,37 @@ void state_write(struct pod *p)
 	json_object_set_new(j, "services", services);
 	auto_free char *text = json_text(j, 0);
 
-	err_ignore(fd_replace_file(AT_FDCWD, path, text, 0600));
+	return fd_replace_file(AT_FDCWD, path, text, 0600);
+}
+
+void state_write(struct pod *p)
+{
+	err_ignore(state_save(p));
 	p->dirty = false;
+}
+
+struct err *state_remove(const struct pod_host *h, const char *name)
+{
+	auto_free char *path = state_path(h, name, NULL);
+	auto_strv char **files = NULL;
+	auto_fd int dir = -1;
+	struct err *gone = fd_openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, &dir);
+
+	if (err_code(gone) == ENOENT) {
+		err_free(gone);
+		return NULL;
+	}
+	TRY(gone);
+	TRY(fd_list(dir, &files));
+	for (char **f = files; f && *f; f++)
+		if (strcmp(*f, "lock") != 0)
+			TRY(err_wrap(fd_remove_tree(dir, *f), "remove %s", path));
+	if (unlinkat(dir, "lock", 0) < 0 && errno != ENOENT)
+		return err_errno("remove %s/lock", path);
+	/* from here on it may be the next one's, who has put another lock into it */
+	if (rmdir(path) < 0 && errno != ENOENT && errno != ENOTEMPTY && errno != EEXIST)
+		return err_errno("remove %s", path);
+	return NULL;
 }
 
 /* ---- reading ---- */

@@ -183,3 +183,52 @@ works() {
 	assert_output ''
 	[ -d "$SLIPWAY_RUN/pods" ]
 }
+
+@test "up and up, up and down, down and down at once: each ends, and says nothing odd" {
+	local i delay
+	service a <<<$'command: sleep 100\ninit: true'
+	for i in 1 2 3; do
+		for delay in 0 0.003 0.008; do
+			slipway up -d 2>one.txt &
+			sleep "$delay"
+			slipway up -d 2>two.txt || { cat two.txt; false; }
+			wait $! || { cat one.txt; false; }
+			slipway up -d --force-recreate 2>one.txt &
+			sleep "$delay"
+			slipway down 2>two.txt || { cat two.txt; false; }
+			wait $! || :
+			slipway up -d 2>>two.txt
+			slipway down 2>>one.txt &
+			sleep "$delay"
+			slipway down 2>>two.txt
+			wait $!
+			! grep -E 'open|lock' one.txt two.txt
+			[ -z "$(slipway ls -aq)" ]
+		done
+	done
+}
+
+@test "a pod whose control socket somebody has removed: down says so, and does not wait for ever" {
+	service a <<<$'command: sleep 100\ninit: true'
+	slipway up -d
+	rm "$SLIPWAY_RUN/pods/$project/control"
+	run --separate-stderr slipway down
+	assert_failure 1
+	assert_one_message "pod $project does not end, and its supervisor does not answer"
+	kill "$(process supervisor)"
+	wait_for 5 eval '[ -z "$(slipway ps -q)" ]'
+	slipway down
+}
+
+@test "create with no room for state says so" {
+	service a <<<'command: sleep 100'
+	mkdir full
+	mount -t tmpfs -o size=64k full full
+	SLIPWAY_RUN=$PWD/full slipway ls >/dev/null
+	dd if=/dev/zero of=full/fill bs=1k 2>/dev/null || :
+	SLIPWAY_RUN=$PWD/full run --separate-stderr slipway create
+	assert_failure 1
+	assert_one_message 'state.json: write: No space left on device'
+	[ -z "$(ls full/pods)" ]
+	umount full
+}

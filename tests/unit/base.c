@@ -310,6 +310,28 @@ TEST(a_lock_is_held_by_its_descriptor)
 	CHECK_STR(err_text(e), "success");
 }
 
+TEST(a_lock_on_a_file_that_was_removed_is_none)
+{
+	auto_fd int dir = open_dir();
+	auto_fd int first = -1, second = -1;
+	auto_err struct err *e = fd_lock(dir, "lock", LOCK_EX | LOCK_NB, &first);
+	pid_t pid = fork();
+
+	if (pid == 0) { /* waits for it, and finds that there is nothing to hold */
+		close(first);
+		auto_err struct err *late = fd_lock(dir, "lock", LOCK_EX, &second);
+
+		_exit(err_code(late) == ENOENT ? 0 : 1);
+	}
+	usleep(200000);
+	CHECK(unlinkat(dir, "lock", 0) == 0);
+	fd_close(&first);
+	int status = 0;
+
+	CHECK_INT(waitpid(pid, &status, 0), pid);
+	CHECK_INT(status, 0);
+}
+
 /* ---- json ---- */
 
 static const struct {
