@@ -141,6 +141,7 @@ struct err *text_index(const char *service, const char *index, char **ret) must_
 char *text_bytes(int64_t bytes) must_check;
 /* By --ansi or COMPOSE_ANSI; else on a terminal, where NO_COLOR is not set. */
 bool use_colour(FILE *out);
+bool cli_is_quiet(const struct cli *c); /* --progress quiet */
 /* A line of what goes on, on standard error; nothing with --progress quiet. */
 void cli_say(const struct cli *c, const char *fmt, ...) printf_like(2, 3);
 

@@ -9,11 +9,16 @@
 #include "base/str.h"
 #include "cli/cli.h"
 
+bool cli_is_quiet(const struct cli *c)
+{
+	return strcmp(pod_config_get(c->config, POD_SETTING_PROGRESS), "quiet") == 0;
+}
+
 void cli_say(const struct cli *c, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (strcmp(pod_config_get(c->config, POD_SETTING_PROGRESS), "quiet") == 0)
+	if (cli_is_quiet(c))
 		return;
 	va_start(ap, fmt);
 	auto_free char *line = mem_vprintf(fmt, ap);

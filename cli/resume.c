@@ -55,7 +55,7 @@ static struct err *wait_self(pid_t pid, const char *failure, const char *name)
 }
 
 /* 'up' is a process of its own for each, which becomes nothing of the others. */
-static struct err *bring_back(const struct pod_record *r)
+static struct err *bring_back(const struct cli *c, const struct pod_record *r)
 {
 	char *const argv[] = { (char *)(uintptr_t) "slipway",
 			       (char *)(uintptr_t) "-f",
@@ -74,7 +74,7 @@ static struct err *bring_back(const struct pod_record *r)
 	notify("STATUS=starting pod %s", r->name);
 	TRY(start_self(argv, &pid));
 	TRY(wait_self(pid, "does not come back", r->name));
-	fprintf(stderr, " Pod %s  Resumed\n", r->name);
+	cli_say(c, " Pod %s  Resumed", r->name);
 	return NULL;
 }
 
@@ -102,7 +102,7 @@ static struct err *suspend_named(const struct cli *c, char **names)
 			continue;
 		}
 		if (!e)
-			fprintf(stderr, " Pod %s  Suspended\n", *names);
+			cli_say(c, " Pod %s  Suspended", *names);
 		errors = err_join(errors, e);
 	}
 	return errors;
@@ -178,7 +178,7 @@ static struct err *resume(const struct cli *c, char **names)
 					  err_new(ENOENT, "there is no pod %s to resume", *name));
 	for (size_t i = 0; i < n && !is_asked_to_end(); i++)
 		if (!records[i].alive && (!*names || strv_has(names, records[i].name)))
-			errors = err_join(errors, bring_back(&records[i]));
+			errors = err_join(errors, bring_back(c, &records[i]));
 	pod_records_free(records, n);
 	return errors;
 }

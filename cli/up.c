@@ -87,7 +87,7 @@ struct screen {
 	struct image **images;
 	size_t width; /* of the longest service's name */
 	bool colour;
-	bool ends_unread;
+	bool ends_unread, quiet;
 	const struct compose_project *project;
 };
 
@@ -149,8 +149,10 @@ static void release_images(void *ctx)
 
 static void show_event(void *ctx, const char *container, const char *what)
 {
-	(void)ctx;
-	fprintf(stderr, " Container %s  %s\n", container, what);
+	const struct screen *s = ctx;
+
+	if (!s->quiet)
+		fprintf(stderr, " Container %s  %s\n", container, what);
 }
 
 static void tell_up(void *ctx)
@@ -186,6 +188,7 @@ static struct err *up_attached(const struct cli *c, const struct pod_plan *plan,
 				 .images = images,
 				 .colour = !v->no_colour && use_colour(stdout),
 				 .ends_unread = ends_by_sigpipe(),
+				 .quiet = cli_is_quiet(c),
 				 .project = c->project };
 	struct pod_run_options o = run_options(c, v);
 
@@ -288,7 +291,7 @@ static void pass_to_supervisor(int signal)
 }
 
 /* Shows what the supervisor tells; true when the pod is up. */
-static struct err *hear(int pipe, bool *ret_up)
+static struct err *hear(const struct cli *c, int pipe, bool *ret_up)
 {
 	char buffer[16384];
 	size_t len = 0;
@@ -306,7 +309,7 @@ static struct err *hear(int pipe, bool *ret_up)
 		while ((end = strchr(line, '\n')) != NULL && (*line == 'E' || *line == 'U')) {
 			*end = '\0';
 			if (*line == 'E')
-				fprintf(stderr, "%s\n", line + 1);
+				cli_say(c, "%s", line + 1);
 			*ret_up |= *line == 'U';
 			line = end + 1;
 		}
@@ -350,7 +353,7 @@ static struct err *up_detached(const struct cli *c, const struct pod_plan *plan,
 	supervisor_pid = pid;
 	(void)sigaction(SIGINT, &pass, NULL);
 	(void)sigaction(SIGTERM, &pass, NULL);
-	TRY(hear(pipe, &up));
+	TRY(hear(c, pipe, &up));
 	*ret_code = up ? 0 : EXIT_INTERRUPTED;
 	return NULL;
 }
@@ -437,7 +440,7 @@ static struct err *apply(const struct cli *c, const struct up_values *v, bool *r
 		return NULL;
 	}
 	TRY(e);
-	fprintf(stderr, " Pod %s  Updated\n", c->project->name);
+	cli_say(c, " Pod %s  Updated", c->project->name);
 	pod_record_remove(c->host, c->project->name);
 	TRY(pod_record(c->host, c->project));
 	*ret_done = true;

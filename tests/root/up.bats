@@ -626,3 +626,20 @@ rss() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$(jq .supervisor "$SL
 	[ "$status" -eq 141 ]
 	[ -z "$stderr" ] || show "a pipe that is closed is no error"
 }
+
+@test "--progress quiet tells nothing of what goes on" {
+	service a <<<'command: [sh, -c, "echo said; sleep 100"]'
+	run --separate-stderr slipway --progress quiet up -d
+	assert_success
+	[ -z "$output$stderr" ] || show 'it tells'
+	sed -i 's/100/101/' compose.yml
+	COMPOSE_PROGRESS=quiet run --separate-stderr slipway up -d
+	assert_success
+	[ -z "$output$stderr" ] || show 'it tells'
+	run --separate-stderr slipway --progress quiet down -t 0
+	[ -z "$output$stderr" ] || show 'it tells'
+	sed -i 's/; sleep 101//' compose.yml
+	run --separate-stderr slipway --progress quiet up
+	assert_output 'a-1  | said'
+	[ -z "$stderr" ] || show 'it tells'
+}
