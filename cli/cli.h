@@ -63,12 +63,15 @@ struct err *cli_aim(struct cli *c, char **operands, size_t n) must_check;
 /* Ends (@running) and removes the containers that were run for services of @project. */
 struct err *cli_remove_oneoffs(struct cli *c, const char *project, bool running,
 			       int64_t timeout) must_check;
+/* Notes the pod of these services without starting it. */
+struct err *cli_create(struct cli *c, const char *policy, bool quiet, bool force, bool keep,
+		       char **operands) must_check;
 /* Starts a container of its own that has ended. */
 struct err *cli_start_kept(struct cli *c, const char *pod) must_check;
 /* Whether the pod runs; one that is just ending is waited for. */
 bool cli_is_running(const struct pod_host *h, const char *name);
 /* 'up -d' of these services; the project at hand stays what it is. */
-struct err *cli_up_detached(struct cli *c, char **services, bool wait) must_check;
+struct err *cli_up_detached(struct cli *c, char **services, char **scale, bool wait) must_check;
 void cli_images_free(const struct cli *c, struct image **images);
 
 struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_code);
@@ -109,6 +112,7 @@ struct err *cmd_cp(struct cli *c, const void *values, char **operands, int *ret_
 struct err *cmd_resume(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_info(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_suspend(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_help(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_rmi(struct cli *c, const void *values, char **operands, int *ret_code);
 
 extern const struct opt up_options[], down_options[], stop_options[], kill_options[], ps_options[],

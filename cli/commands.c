@@ -68,6 +68,7 @@ const struct command commands[] = {
 	{ "doctor",  "",                        "tell what this host lacks, and what follows",   doctor_options,  false, cmd_doctor },
 	{ "info",    "",                        "tell the settings and where they are from, and what this host has", info_options, false, cmd_info },
 	{ "completion", "bash|zsh|fish",        "print what a shell needs to complete commands", no_options,      false, cmd_completion },
+	{ "help",    "[COMMAND]",               "tell how slipway or a command is used",         no_options,      false, cmd_help },
 	{ "version", "",                        "tell the version",                              version_options, false, cmd_version },
 	{ 0 },
 };

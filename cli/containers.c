@@ -137,6 +137,7 @@ struct err *cmd_rm(struct cli *c, const void *values, char **operands, int *ret_
 struct create_values {
 	bool quiet, build, force, keep, nothing;
 	const char *pull;
+	char **scale;
 };
 #define V(f) offsetof(struct create_values, f)
 const struct opt create_options[] = {
@@ -144,6 +145,7 @@ const struct opt create_options[] = {
 	{ 0, "quiet-pull", OPT_FLAG, NULL, V(quiet), "no progress of pulls" },
 	{ 0, "force-recreate", OPT_FLAG, NULL, V(force), "end a pod that runs" },
 	{ 0, "no-recreate", OPT_FLAG, NULL, V(keep), "leave a pod that is there as it is" },
+	{ 0, "scale", OPT_TEXTS, "SERVICE=N", V(scale), "so many instances of a service" },
 	{ 0, "remove-orphans", OPT_FLAG, NULL, V(nothing), "a pod has none" },
 	{ 0, "build", OPT_FLAG, NULL, V(build), "refused: slipway does not build" },
 	{ 0, "no-build", OPT_FLAG, NULL, V(nothing), "slipway never builds" },
@@ -151,7 +153,7 @@ const struct opt create_options[] = {
 };
 #undef V
 
-static struct err *make_way(struct cli *c, const struct create_values *v, bool *ret_go_on)
+static struct err *make_way(struct cli *c, bool force, bool keep, bool *ret_go_on)
 {
 	auto_pod_state struct pod_state *s = NULL;
 	auto_err struct err *none = pod_state_read(c->host, c->project->name, &s);
@@ -159,32 +161,28 @@ static struct err *make_way(struct cli *c, const struct create_values *v, bool *
 	*ret_go_on = true;
 	if (none)
 		return err_code(none) == ENOENT ? NULL : steal(&none);
-	*ret_go_on = !v->keep && (v->force || !s->alive);
+	*ret_go_on = !keep && (force || !s->alive);
 	if (!*ret_go_on)
 		log_info("pod %s is there already", s->name);
 	return *ret_go_on ? pod_down(c->host, s->name, -1) : NULL;
 }
 
-struct err *cmd_create(struct cli *c, const void *values, char **operands, int *ret_code)
+struct err *cli_create(struct cli *c, const char *policy, bool quiet, bool force, bool keep,
+		       char **operands)
 {
-	const struct create_values *v = values;
 	auto_pod_plan struct pod_plan *plan = NULL;
 	auto_strv char **warnings = NULL;
 	struct image **images = NULL;
 	bool go_on = false;
 
-	(void)ret_code;
-	if (v->build)
-		return err_new(EINVAL, "--build: slipway does not build images; push what another "
-				       "tool has built, and name it with image");
 	TRY(cli_project(c, operands, true));
-	TRY(cli_images(c, v->pull, v->quiet, &images));
+	TRY(cli_images(c, policy, quiet, &images));
 	struct err *e = pod_plan(c->project, images, c->host, &plan, &warnings);
 
 	for (char **w = warnings; w && *w; w++)
 		log_warn("%s", *w);
 	if (!e)
-		e = make_way(c, v, &go_on);
+		e = make_way(c, force, keep, &go_on);
 	if (!e && go_on)
 		e = pod_create(plan, c->host);
 	if (!e && go_on)
@@ -192,4 +190,18 @@ struct err *cmd_create(struct cli *c, const void *values, char **operands, int *
 	pod_plan_free(steal(&plan));
 	cli_images_free(c, images);
 	return e;
+}
+
+struct err *cmd_create(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	const struct create_values *v = values;
+
+	(void)ret_code;
+	if (v->build)
+		return err_new(EINVAL, "--build: slipway does not build images; push what another "
+				       "tool has built, and name it with image");
+	if (v->force && v->keep)
+		return err_new(EINVAL, "--force-recreate and --no-recreate exclude each other");
+	c->scale = v->scale;
+	return cli_create(c, v->pull, v->quiet, v->force, v->keep, operands);
 }

@@ -12,16 +12,22 @@
 /* ---- down ---- */
 
 struct down_values {
-	bool volumes;
+	bool volumes, nothing;
+	const char *images;
 	int64_t timeout;
 };
 #define V(f) offsetof(struct down_values, f)
 const struct opt down_options[] = {
 	{ 'v', "volumes", OPT_FLAG, NULL, V(volumes),
 	  "remove the project's volumes too; external ones stay" },
+	{ 0, "rmi", OPT_TEXT, "WHICH", V(images),
+	  "remove images of services: all, or local: those without a name of their own, of which "
+	  "there are none" },
+	{ 0, "remove-orphans", OPT_FLAG, NULL, V(nothing), "a pod has none" },
 	{ 't', "timeout", OPT_SECONDS, "SECONDS", V(timeout), "wait so long for services to stop" },
 	{ 0 },
 };
+#undef V
 
 static struct err *remove_volumes(const struct cli *c, const char *name)
 {
@@ -33,6 +39,67 @@ static struct err *remove_volumes(const struct cli *c, const char *name)
 	return e;
 }
 
+/* Of the pod as it ran, and of the project where there is a file. */
+static char **images_of(struct cli *c, const char *name)
+{
+	auto_pod_state struct pod_state *s = NULL;
+	char **images = NULL;
+
+	auto_err struct err *no_pod = pod_state_read(c->host, name, &s);
+	auto_err struct err *no_file = cli_project(c, NULL, false);
+
+	for (size_t i = 0; !no_pod && i < s->n_services; i++)
+		if (!strv_has(images, s->services[i].image))
+			strv_add(&images, mem_strdup(s->services[i].image));
+	for (size_t i = 0; !no_file && i < c->project->n_services; i++)
+		if (c->project->services[i].image &&
+		    !strv_has(images, c->project->services[i].image))
+			strv_add(&images, mem_strdup(c->project->services[i].image));
+	return images;
+}
+
+/* The name of a pod that has a container of this image; the caller's, or NULL. */
+static char *user_of(const struct cli *c, const char *image)
+{
+	struct pod_state **pods = NULL;
+	char *user = NULL;
+	size_t n = 0;
+	auto_err struct err *none = pod_state_list(c->host, &pods, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; !user && k < pods[i]->n_services; k++)
+			if (strcmp(pods[i]->services[k].image, image) == 0)
+				user = mem_strdup(pods[i]->name);
+		pod_state_free(pods[i]);
+	}
+	free(pods);
+	return user;
+}
+
+static struct err *remove_images(const struct cli *c, char *const *images)
+{
+	auto_image_store struct image_store *store = NULL;
+	struct err *errors = NULL;
+
+	TRY(image_store_open(c->host->root, &store));
+	for (; images && *images; images++) {
+		auto_free char *user = user_of(c, *images);
+
+		if (user) {
+			log_warn("image %s stays: pod %s uses it", *images, user);
+			continue;
+		}
+		struct err *e = image_remove(store, *images);
+
+		if (!e)
+			cli_say(c, " Image %s  Removed", *images);
+		if (err_code(e) == ENOENT) /* as with docker compose, that is none */
+			err_free(steal(&e));
+		errors = err_join(errors, e);
+	}
+	return errors;
+}
+
 struct err *cmd_down(struct cli *c, const void *values, char **operands, int *ret_code)
 {
 	const struct down_values *v = values;
@@ -42,8 +109,12 @@ struct err *cmd_down(struct cli *c, const void *values, char **operands, int *re
 	if (*operands)
 		return err_new(EINVAL, "down takes no services; 'slipway stop %s' stops one",
 			       *operands);
+	if (v->images && !str_one_of(v->images, (const char *const[]) { "all", "local", NULL }))
+		return err_new(EINVAL, "--rmi: '%s' is not all or local", v->images);
 	TRY(cli_name(c, &name));
 	TRY(cli_host(c));
+	auto_strv char **images = str_eq(v->images, "all") ? images_of(c, name) : NULL;
+
 	pod_record_remove(c->host, name);
 	TRY(cli_remove_oneoffs(c, name, true, v->timeout));
 	struct err *e = pod_down(c->host, name, v->timeout);
@@ -55,7 +126,8 @@ struct err *cmd_down(struct cli *c, const void *values, char **operands, int *re
 	} else if (!e) {
 		cli_say(c, " Pod %s  Removed", name);
 	}
-	return err_join(e, v->volumes ? remove_volumes(c, name) : NULL);
+	e = err_join(e, v->volumes ? remove_volumes(c, name) : NULL);
+	return err_join(e, !e && images ? remove_images(c, images) : NULL);
 }
 
 /* ---- stop, start, restart, kill ---- */
@@ -136,6 +208,25 @@ struct err *cmd_restart(struct cli *c, const void *values, char **operands, int 
 	return ask(c, "restart", operands, timeout);
 }
 
+/* SERVICE=N for what had several instances. */
+static char **scale_of(const struct pod_state *s)
+{
+	char **scale = NULL;
+
+	for (size_t i = 0; i < s->n_services; i++) {
+		const char *service = s->services[i].service;
+		size_t n = 0;
+
+		for (size_t k = 0; k < s->n_services; k++)
+			n += strcmp(s->services[k].service, service) == 0;
+		auto_free char *text = mem_printf("%s=%zu", service, n);
+
+		if (n > 1 && !strv_has(scale, text))
+			strv_add(&scale, steal(&text));
+	}
+	return scale;
+}
+
 /* What runs is asked to; a pod that has ended, or was only created, is started as it was. */
 static struct err *start_pod(struct cli *c, const char *pod, char **services)
 {
@@ -146,7 +237,9 @@ static struct err *start_pod(struct cli *c, const char *pod, char **services)
 		return pod_ask(c->host, pod, "start", services, NULL);
 	if (json_at(s->json, "kind"))
 		return cli_start_kept(c, pod);
-	return cli_up_detached(c, services, false);
+	auto_strv char **scale = scale_of(s);
+
+	return cli_up_detached(c, services, scale, false);
 }
 
 struct err *cmd_start(struct cli *c, const void *values, char **operands, int *ret_code)

@@ -47,6 +47,27 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
+static struct err *unknown_command(const char *name)
+{
+	return err_new(EINVAL, "unknown command '%s'; 'slipway --help' lists them", name);
+}
+
+struct err *cmd_help(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	const struct command *of = *operands ? find_command(*operands) : NULL;
+
+	(void)c;
+	(void)values;
+	(void)ret_code;
+	if (*operands && !of)
+		return unknown_command(*operands);
+	if (of)
+		print_command_help(of, stdout);
+	else
+		print_help(stdout);
+	return NULL;
+}
+
 /* -h is the help, where it is nothing else. */
 static bool is_help(const struct command *c, const char *word)
 {
@@ -162,8 +183,7 @@ static struct err *run(struct cli *c, int argc, char **argv, int *ret_code)
 	const struct command *command = find_command(argv[first]);
 
 	if (!command)
-		return err_new(EINVAL, "unknown command '%s'; 'slipway --help' lists them",
-			       argv[first]);
+		return unknown_command(argv[first]);
 	return run_command(c, command, argc - first, argv + first, ret_code);
 }
 

@@ -158,7 +158,7 @@ static struct err *start_dependencies(struct cli *c, const struct compose_servic
 		strv_add(&names, mem_strdup(s->depends_on.items[i].service));
 		wait |= s->depends_on.items[i].condition != COMPOSE_STARTED;
 	}
-	return names ? cli_up_detached(c, names, wait) : NULL;
+	return names ? cli_up_detached(c, names, NULL, wait) : NULL;
 }
 
 static struct err *check_dependency(const struct pod_service_state *v,

@@ -22,7 +22,7 @@ enum { DOWN_WAIT = 2000, DOWN_POLL = 5 /* milliseconds */ };
 
 struct up_values {
 	bool detach, wait, quiet_pull, no_prefix, no_colour, timestamps, no_deps, build;
-	bool abort_on_exit, abort_on_failure, force, keep, renew_volumes, nothing;
+	bool abort_on_exit, abort_on_failure, force, keep, renew_volumes, no_start, nothing;
 	const char *pull, *exit_from, *trace;
 	char **files, **attach, **no_attach, **scale;
 	int64_t timeout, wait_timeout;
@@ -38,6 +38,7 @@ const struct opt up_options[] = {
 	{ 0, "pull", OPT_TEXT, "POLICY", V(pull), "always, missing or never" },
 	{ 0, "quiet-pull", OPT_FLAG, NULL, V(quiet_pull), "no progress of pulls" },
 	{ 0, "no-deps", OPT_FLAG, NULL, V(no_deps), "only the services that are named" },
+	{ 0, "no-start", OPT_FLAG, NULL, V(no_start), "as 'create'; 'start' starts it" },
 	{ 0, "force-recreate", OPT_FLAG, NULL, V(force), "start a running pod anew, also when nothing has changed" },
 	{ 0, "no-recreate", OPT_FLAG, NULL, V(keep), "leave a running pod as it is, also when the file has changed" },
 	{ 'V', "renew-anon-volumes", OPT_FLAG, NULL, V(renew_volumes), "start with new anonymous volumes" },
@@ -408,6 +409,8 @@ static struct err *check_values(const struct up_values *v)
 	if (v->build)
 		return err_new(EINVAL, "--build: slipway does not build images; push what another "
 				       "tool has built, and name it with image");
+	if (v->no_start && (v->detach || v->wait || aborts))
+		return err_new(EINVAL, "--no-start goes with no option about what is running");
 	if (aborts && v->detach)
 		return err_new(EINVAL, "--detach goes neither with --abort-on-container-exit nor "
 				       "with --exit-code-from");
@@ -545,6 +548,8 @@ struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_
 
 	c->leave.no_deps = v->no_deps;
 	c->scale = v->scale;
+	if (v->no_start)
+		return cli_create(c, v->pull, v->quiet_pull, v->force, v->keep, operands);
 	TRY(cli_project(c, operands, true));
 	TRY(check_named(c, v));
 	since = trace_next(since, "load the project");
@@ -570,10 +575,10 @@ struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_
 	return e;
 }
 
-struct err *cli_up_detached(struct cli *c, char **services, bool wait)
+struct err *cli_up_detached(struct cli *c, char **services, char **scale, bool wait)
 {
 	const struct up_values v = {
-		.detach = true, .wait = wait, .timeout = -1, .wait_timeout = -1
+		.detach = true, .wait = wait, .timeout = -1, .wait_timeout = -1, .scale = scale
 	};
 	struct compose_project *before = steal(&c->project);
 	int code = 0;

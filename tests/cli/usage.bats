@@ -163,3 +163,28 @@ load ../lib/slipway
 		assert_one_message 'standard output: '
 	done
 }
+
+@test "help is --help" {
+	run slipway help
+	assert_success
+	[ "$output" = "$(slipway --help)" ] || show 'another text'
+	run slipway help logs
+	assert_success
+	[ "$output" = "$(slipway logs --help)" ] || show 'another text'
+	run --separate-stderr slipway help frobnicate
+	assert_failure 1
+	assert_one_message "'frobnicate'"
+}
+
+@test "options of down, up and create that exclude each other, or have a wrong value" {
+	echo 'services: {web: {image: nowhere.invalid/web}}' >compose.yml
+	run --separate-stderr slipway down --rmi some
+	assert_failure 1
+	assert_one_message "--rmi: 'some' is not all or local"
+	run --separate-stderr slipway up --no-start -d
+	assert_failure 1
+	assert_one_message '--no-start goes with no option about what is running'
+	run --separate-stderr slipway create --force-recreate --no-recreate
+	assert_failure 1
+	assert_one_message 'exclude each other'
+}

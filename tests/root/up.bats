@@ -643,3 +643,31 @@ rss() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$(jq .supervisor "$SL
 	assert_output 'a-1  | said'
 	[ -z "$stderr" ] || show 'it tells'
 }
+
+@test "up --no-start notes the pod, and down --rmi takes its images along" {
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: sleep 100, init: true}
+	END
+	run slipway up --no-start --scale a=2
+	assert_success
+	[[ $output == *"Pod $project  Created"* ]] || show 'it does not say so'
+	[ "$(slipway ps -a --status created -q | wc -l)" -eq 2 ]
+	slipway start
+	[ "$(slipway ps -q | wc -l)" -eq 2 ]
+	slipway -p other run -d --name other "$registry/busybox" sleep 100
+	run slipway down --remove-orphans --rmi all
+	assert_success
+	[[ $output == *"image $registry/busybox stays: pod other"* ]] || show 'it does not say so'
+	slipway rm -f other
+	run slipway down --rmi local
+	assert_success
+	[[ $(slipway images) == *busybox* ]] || show 'they have names'
+	run slipway down --rmi all
+	assert_success
+	[[ $output == *"Image $registry/busybox  Removed"* ]] || show 'it does not say so'
+	[[ $(slipway images) != *busybox* ]]
+	run slipway down --rmi all
+	assert_success
+	pull_images
+}
