@@ -201,6 +201,26 @@ static struct err *await_dependency(struct cli *c, const char *pod, const struct
 	return check_dependency(pod_state_find(s, d->service), d);
 }
 
+/* In a pod that runs: what is not part of it becomes so, and what was stopped is started. */
+static struct err *complete_pod(struct cli *c, const struct compose_service *s,
+				const struct pod_state *pod)
+{
+	auto_strv char **stopped = NULL;
+	bool whole = true;
+
+	for (size_t i = 0; i < s->depends_on.n; i++) {
+		const struct compose_depend *d = &s->depends_on.items[i];
+		const struct pod_service_state *v = pod_state_find(pod, d->service);
+
+		whole &= v || !compose_find(c->project, d->service);
+		if (v && d->condition != COMPOSE_COMPLETED && strcmp(v->state, "exited") == 0)
+			strv_add(&stopped, mem_strdup(d->service));
+	}
+	if (stopped)
+		TRY(pod_ask(c->host, pod->name, "start", stopped, NULL));
+	return whole ? NULL : start_dependencies(c, s);
+}
+
 /* The project's pod is there, with what @s depends on; *ret_joins: there is one to join. */
 static struct err *prepare_pod(struct cli *c, const struct compose_service *s, bool *ret_joins)
 {
@@ -208,8 +228,7 @@ static struct err *prepare_pod(struct cli *c, const struct compose_service *s, b
 	auto_pod_state struct pod_state *before = NULL, *after = NULL;
 	auto_err struct err *none = pod_state_read(c->host, pod, &before);
 
-	if (none || !before->alive)
-		TRY(start_dependencies(c, s));
+	TRY(none || !before->alive ? start_dependencies(c, s) : complete_pod(c, s, before));
 	for (size_t i = 0; i < s->depends_on.n; i++) {
 		auto_pod_state struct pod_state *now = NULL;
 		auto_err struct err *e = pod_state_read(c->host, pod, &now);

@@ -403,3 +403,24 @@ shop() {
 	run slipway resume
 	no_pods
 }
+
+@test "run SERVICE: in a pod that runs, what it depends on is started, too" {
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: sleep 100, init: true}
+		  db: {image: $registry/busybox, command: sleep 100, init: true}
+		  tool: {image: $registry/busybox, command: 'true', profiles: [tools], depends_on: [db]}
+	END
+	slipway up -d a
+	local first
+	first=$(jq -r '.services[0].pid' "$SLIPWAY_RUN/pods/$project/state.json")
+	run --separate-stderr slipway run --rm -T tool echo here
+	assert_success
+	assert_output here
+	is_field db State running
+	[ "$(jq -r '.services[] | select(.service == "a").pid' "$SLIPWAY_RUN/pods/$project/state.json")" = "$first" ] ||
+		show 'the others were to go on'
+	slipway stop -t 0 db
+	slipway run --rm -T tool echo here
+	is_field db State running
+}
