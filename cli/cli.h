@@ -112,6 +112,7 @@ struct err *cmd_cp(struct cli *c, const void *values, char **operands, int *ret_
 struct err *cmd_resume(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_info(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_suspend(struct cli *c, const void *values, char **operands, int *ret_code);
+struct err *cmd_volumes(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_help(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_rmi(struct cli *c, const void *values, char **operands, int *ret_code);
 
@@ -120,7 +121,8 @@ extern const struct opt up_options[], down_options[], stop_options[], kill_optio
 	plan_options[], pull_options[], gc_options[], check_options[], doctor_options[],
 	version_options[], stats_options[], events_options[], wait_options[], port_options[],
 	ports_options[], scale_options[], cp_options[], inspect_options[], resume_options[],
-	info_options[], attach_options[], rm_options[], create_options[], no_options[];
+	info_options[], attach_options[], rm_options[], create_options[], volumes_options[],
+	no_options[];
 
 /* ---- service managers: notify.c ---- */
 

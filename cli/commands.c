@@ -59,6 +59,7 @@ const struct command commands[] = {
 	{ "plan",    "[SERVICE...]",            "print the steps that 'up' would take",          plan_options,    false, cmd_plan },
 	{ "pull",    "[SERVICE...]",            "pull the images",                               pull_options,    false, cmd_pull },
 	{ "images",  "[SERVICE...]",            "list the images of this host, or of the project's containers", images_options,  false, cmd_images },
+	{ "volumes", "[SERVICE...]",            "list the project's volumes",                    volumes_options, false, cmd_volumes },
 	{ "rmi",     "IMAGE...",                "remove images",                                 no_options,      false, cmd_rmi },
 	{ "ls",      "",                        "list pods",                                     ls_options,      false, cmd_ls },
 	{ "resume",  "[POD...]",                "start the pods that ran when the host went down", resume_options,  false, cmd_resume },

@@ -671,3 +671,33 @@ rss() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$(jq .supervisor "$SL
 	assert_success
 	pull_images
 }
+
+@test "volumes: those of the project, or of a service" {
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: sleep 100, init: true, volumes: [one:/one, two:/two]}
+		  b: {image: $registry/busybox, command: sleep 100, init: true, volumes: [two:/two]}
+		volumes: {one: {}, two: {name: own}}
+	END
+	run slipway volumes -q
+	assert_output ''
+	slipway up -d
+	run slipway volumes
+	assert_success
+	assert_output "DRIVER   VOLUME NAME
+local    own
+local    ${project}_one"
+	run slipway volumes -q b
+	assert_output own
+	[ "$(slipway volumes --format json | jq -r '.Name + " " + .Driver')" = "own local
+${project}_one local" ]
+	[ "$(slipway volumes --format '{{.Mountpoint}}' b)" = "$SLIPWAY_ROOT/volumes/own/_data" ]
+	run --separate-stderr slipway volumes nobody
+	assert_failure 1
+	assert_one_message 'no such service: nobody'
+	run slipway -p another volumes -q
+	assert_output ''
+	slipway down -v -t 0
+	run slipway volumes -q
+	assert_output ''
+}
