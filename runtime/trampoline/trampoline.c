@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 enum { REPORT = 3, NOT_EXECUTABLE = 126, NOT_FOUND = 127 };
@@ -92,6 +93,22 @@ static _Noreturn void reap(void)
 	}
 }
 
+/*
+ * The program leads a session of its own; or, where there is a terminal, which is
+ * its parent's, the group in the foreground: shells control jobs in that.
+ */
+static void lead(void)
+{
+	if (tcgetsid(STDIN_FILENO) != getsid(0)) {
+		(void)setsid();
+		return;
+	}
+	(void)setpgid(0, 0);
+	(void)signal(SIGTTOU, SIG_IGN); /* for this moment we are in the background */
+	(void)tcsetpgrp(STDIN_FILENO, getpid());
+	(void)signal(SIGTTOU, SIG_DFL);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 3)
@@ -106,7 +123,7 @@ int main(int argc, char **argv)
 			fail(errno, argv[2], strerror(errno));
 		if (child > 0)
 			reap();
-		(void)setsid();
+		lead();
 	}
 	run(argv + 2);
 }

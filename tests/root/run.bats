@@ -424,3 +424,12 @@ shop() {
 	slipway run --rm -T tool echo here
 	is_field db State running
 }
+
+@test "run -it --init: a shell controls jobs, ^C and ^Z are those of the one in the foreground" {
+	run at_terminal '=/ #' '>sleep 101\r' '~0.3' '>\x1a' '=Stopped' '>sleep 102\r' '~0.3' '>\x03' '=/ #' '>kill -9 %1\r' '~0.2' '>exit 6\r' '~0.1' '>exit 6\r' -- \
+		slipway run -it --init --rm "$registry/busybox" sh
+	refute_line 'job control turned off'
+	assert_line '[exit 6]'
+	assert_line '[modes kept]'
+	no_pods
+}
