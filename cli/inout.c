@@ -247,7 +247,7 @@ struct err *cmd_attach(struct cli *c, const void *values, char **operands, int *
 	const struct pod_service_state *s = pod_state_find(state, key);
 
 	if (!s)
-		return err_new(ENOENT, "no such service: %s", key);
+		return pod_no_service(key);
 	struct pod_session session = {
 		.interactive = !v->no_stdin && json_is_true(json_at(s->json, "stdin_open")),
 		.tty = json_is_true(json_at(s->json, "tty")) && isatty(STDIN_FILENO),

@@ -31,7 +31,14 @@ struct err *cli_host(struct cli *c)
 {
 	if (c->host)
 		return NULL;
-	TRY(pod_host_open_with(c->config, &c->host));
+	struct err *e = pod_host_open_with(c->config, &c->host);
+
+	if (e && geteuid() != 0) {
+		auto_err struct err *why = e;
+
+		return err_new(err_code(why), "%s; slipway is to be run as root", err_text(why));
+	}
+	TRY(e);
 	return pod_collect(c->host);
 }
 

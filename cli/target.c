@@ -40,11 +40,12 @@ struct err *cli_find(struct cli *c, const char *operand, char **ret_pod, char **
 	}
 	auto_err struct err *none = pod_lookup(c->host, operand, ret_pod, ret_service);
 
-	if (err_code(none) != ENOENT)
-		return steal(&none);
 	/* what there is at hand says what was meant */
-	return c->project || c->name || c->files || err_code(e) != ENOENT ? steal(&e)
-									  : steal(&none);
+	bool at_hand = c->project || c->name || c->files || err_code(e) != ENOENT;
+
+	if (err_code(none) == ENOENT || (err_code(none) == EINVAL && at_hand))
+		return at_hand ? steal(&e) : steal(&none);
+	return steal(&none);
 }
 
 struct err *cli_aim(struct cli *c, char **operands, size_t n)

@@ -132,7 +132,7 @@ struct err *pod_command_start(struct pod *p, const char *service,
 	struct container *c = pod_find(p, service);
 
 	if (!c)
-		return err_new(ENOENT, "no such service: %s", service);
+		return pod_no_service(service);
 	if (c->state != CONTAINER_RUNNING || c->paused)
 		return err_new(ESRCH, "service %s is not running", service);
 	return command_start(c, o, ret);

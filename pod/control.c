@@ -221,7 +221,7 @@ static struct err *obey(struct client *c, const char *text, size_t len)
 	TRY(json_get_strv(j, "services", &c->services));
 	for (char **s = c->services; s && *s; s++)
 		if (!pod_find(p, *s))
-			return err_new(ENOENT, "no such service: %s", *s);
+			return pod_no_service(*s);
 	if (strcmp(what, "kill") == 0)
 		return kill_services(p, c, argument);
 	if (strcmp(what, "stop") == 0)

@@ -159,7 +159,7 @@ struct err *exec_open_process(const struct pod_state *state, const char *service
 	uint64_t start = 0;
 
 	if (!v)
-		return err_new(ENOENT, "no such service: %s", service);
+		return pod_no_service(service);
 	if (!state->alive || strcmp(v->state, "running") != 0)
 		return err_new(ESRCH, "service %s is not running", service);
 	TRY(proc_open((pid_t)v->pid, ret_pidfd));

@@ -453,7 +453,7 @@ struct err *pod_logs(const struct pod_host *h, const char *name, const struct po
 	TRY(pod_state_read(h, name, &s));
 	for (char *const *v = l->services; v && *v; v++)
 		if (!pod_state_find(s, *v))
-			return err_new(ENOENT, "no such service: %s", *v);
+			return pod_no_service(*v);
 	struct reader *readers = mem_alloc((s->n_services + 1) * sizeof(*readers));
 
 	for (size_t i = 0; i < s->n_services; i++) {

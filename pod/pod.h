@@ -273,6 +273,7 @@ void pod_state_cleanup(struct pod_state **s);
 bool pod_changed(const struct pod_plan *plan, const struct pod_state *s);
 /* @key: a service (its first instance), or pod_key() of one of its instances. */
 const struct pod_service_state *pod_state_find(const struct pod_state *s, const char *key);
+struct err *pod_no_service(const char *key) must_check; /* the error that there is none */
 /* How functions here call instance @number of @service: the service, or "SERVICE@2". The caller's. */
 char *pod_key(const char *service, int64_t number) must_check;
 

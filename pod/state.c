@@ -335,6 +335,15 @@ void pod_state_cleanup(struct pod_state **s)
 	pod_state_free(*s);
 }
 
+struct err *pod_no_service(const char *key)
+{
+	const char *at = strchr(key, '@');
+
+	if (!at)
+		return err_new(ENOENT, "no such service: %s", key);
+	return err_new(ENOENT, "service %.*s has no instance %s", (int)(at - key), key, at + 1);
+}
+
 const struct pod_service_state *pod_state_find(const struct pod_state *s, const char *key)
 {
 	for (size_t i = 0; i < s->n_services; i++)

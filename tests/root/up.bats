@@ -701,3 +701,18 @@ ${project}_one local" ]
 	run slipway volumes -q
 	assert_output ''
 }
+
+@test "what is not there is told in words of the command line" {
+	service a <<<'command: sleep 100'
+	slipway up -d
+	for command in 'exec --index 2 a true' 'attach --index 2 a' 'cp --index 2 a:/etc/passwd -'; do
+		# shellcheck disable=SC2086 # words
+		run --separate-stderr slipway $command
+		assert_failure 1
+		assert_one_message 'service a has no instance 2'
+	done
+	chmod 700 "$SLIPWAY_RUN"
+	run --separate-stderr setpriv --reuid 65534 --regid 65534 --clear-groups "$(command -v slipway)" ls
+	assert_failure 1
+	assert_one_message 'Permission denied; slipway is to be run as root'
+}
