@@ -44,6 +44,11 @@ struct command {
 extern const struct command commands[]; /* ends with a NULL name */
 extern const struct opt global_options[];
 
+const struct command *cli_command(const char *name); /* NULL: there is none */
+struct err *cli_unknown_command(const char *name) must_check;
+void cli_help(FILE *out);
+void cli_command_help(const struct command *c, FILE *out);
+
 /* Exit codes as docker's. */
 enum { EXIT_USAGE = 1, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127, EXIT_INTERRUPTED = 130 };
 

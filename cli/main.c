@@ -16,58 +16,6 @@
 
 enum { VALUES_MAX = 512 }; /* bytes of any command's options */
 
-static void print_help(FILE *out)
-{
-	fputs("slipway - runs a Compose project as one pod\n\nusage: slipway [OPTION...] COMMAND "
-	      "[OPTION...] [OPERAND...]\n\ncommands:\n",
-	      out);
-	for (const struct command *c = commands; c->name; c++)
-		fprintf(out, "  %-10s %s\n", c->name, c->help);
-	fputs("\noptions:\n", out);
-	opt_help(global_options, out);
-	fputs("\n'slipway COMMAND --help' tells the options of a command.\n", out);
-}
-
-static void print_command_help(const struct command *c, FILE *out)
-{
-	fprintf(out, "usage: slipway %s%s %s\n%s\n", c->name,
-		c->options->name ? " [OPTION...]" : "", c->operands, c->help);
-	if (c->options->name)
-		fputs("\noptions:\n", out);
-	opt_help(c->options, out);
-}
-
-/* ---- running a command ---- */
-
-static const struct command *find_command(const char *name)
-{
-	for (const struct command *c = commands; c->name; c++)
-		if (strcmp(c->name, name) == 0)
-			return c;
-	return NULL;
-}
-
-static struct err *unknown_command(const char *name)
-{
-	return err_new(EINVAL, "unknown command '%s'; 'slipway --help' lists them", name);
-}
-
-struct err *cmd_help(struct cli *c, const void *values, char **operands, int *ret_code)
-{
-	const struct command *of = *operands ? find_command(*operands) : NULL;
-
-	(void)c;
-	(void)values;
-	(void)ret_code;
-	if (*operands && !of)
-		return unknown_command(*operands);
-	if (of)
-		print_command_help(of, stdout);
-	else
-		print_help(stdout);
-	return NULL;
-}
-
 /* -h is the help, where it is nothing else. */
 static bool is_help(const struct command *c, const char *word)
 {
@@ -90,7 +38,7 @@ static struct err *run_command(struct cli *c, const struct command *command, int
 			(!command->stop_at_operand || *argv[i] == '-');
 	     i++)
 		if (is_help(command, argv[i])) {
-			print_command_help(command, stdout);
+			cli_command_help(command, stdout);
 			return NULL;
 		}
 	struct err *e =
@@ -157,11 +105,11 @@ static struct err *run(struct cli *c, int argc, char **argv, int *ret_code)
 	int first = 0;
 
 	if (argc > 1 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-		print_help(stdout);
+		cli_help(stdout);
 		return NULL;
 	}
 	if (argc > 1 && (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-v") == 0))
-		return run_command(c, find_command("version"), 1, argv, ret_code);
+		return run_command(c, cli_command("version"), 1, argv, ret_code);
 	/* "slipway compose ..." takes docker compose's arguments: they are slipway's own */
 	if (argc > 1 && strcmp(argv[1], "compose") == 0) {
 		c->compose = true;
@@ -176,14 +124,14 @@ static struct err *run(struct cli *c, int argc, char **argv, int *ret_code)
 	if (c->name)
 		TRY(compose_name_check(c->name));
 	if (first == argc) {
-		print_help(stderr);
+		cli_help(stderr);
 		*ret_code = EXIT_USAGE;
 		return NULL;
 	}
-	const struct command *command = find_command(argv[first]);
+	const struct command *command = cli_command(argv[first]);
 
 	if (!command)
-		return unknown_command(argv[first]);
+		return cli_unknown_command(argv[first]);
 	return run_command(c, command, argc - first, argv + first, ret_code);
 }
 

@@ -61,7 +61,7 @@ static struct err *collect_dead(const struct pod_host *h, const struct cgroupfs_
 		return NULL;
 	/* it never came up: no trace of it is of use */
 	TRY(fd_remove_tree(AT_FDCWD, data));
-	return state_remove(h, name);
+	return state_forget(h, name);
 }
 
 static bool needs_collecting(const struct pod_host *h, const struct cgroupfs_host *cgroups,
@@ -163,7 +163,7 @@ struct err *pod_down(const struct pod_host *h, const char *name, int64_t timeout
 	if (fstat(lock, &st) == 0 && st.st_nlink == 0)
 		return NULL; /* that was all, and what is there now is another's */
 	TRY(fd_remove_tree(AT_FDCWD, data));
-	return state_remove(h, name);
+	return state_forget(h, name);
 }
 
 /* Of pods of an earlier boot nothing is left in RUN; their directories belong to nobody. */
@@ -191,7 +191,7 @@ static struct err *collect_orphans(const struct pod_host *h)
 		if (busy)
 			continue;
 		TRY(fd_remove_tree(AT_FDCWD, data));
-		TRY(state_remove(h, *n));
+		TRY(state_forget(h, *n));
 	}
 	return NULL;
 }

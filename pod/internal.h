@@ -525,9 +525,9 @@ void control_close(struct pod *p);
 void control_tell(struct pod *p, const struct container *c, const char *action);
 void control_advance(struct pod *p); /* answers who waited for what has happened by now */
 void state_write(struct pod *p);
-struct err *state_save(const struct pod *p) must_check;
+struct err *state_store(const struct pod *p) must_check;
 /*
  * Removes the directory of a pod whose lock the caller holds, the lock last: who
  * waits for that must not make a pod in a directory that is being emptied.
  */
-struct err *state_remove(const struct pod_host *h, const char *name) must_check;
+struct err *state_forget(const struct pod_host *h, const char *name) must_check;

@@ -172,7 +172,7 @@ static void forget_pod(const struct pod *p)
 	auto_free char *data = state_data(p->host, p->plan->name, NULL);
 
 	err_ignore(fd_remove_tree(AT_FDCWD, data));
-	err_ignore(state_remove(p->host, p->plan->name));
+	err_ignore(state_forget(p->host, p->plan->name));
 }
 
 struct err *pod_start(const struct pod_plan *plan, const struct pod_host *h,
@@ -286,7 +286,7 @@ struct err *pod_create(const struct pod_plan *plan, const struct pod_host *h)
 		make_containers(&p);
 		auto_free char *state = state_path(h, plan->name, "state.json");
 
-		e = state_save(&p);
+		e = state_store(&p);
 		if (e && access(state, F_OK) < 0) /* nor was there one before */
 			forget_pod(&p);
 	}

@@ -145,7 +145,7 @@ static void put_address(const struct pod *p, json_t *j)
 		json_put_str(j, "address", inet_ntop(AF_INET, &address, text, sizeof(text)));
 }
 
-struct err *state_save(const struct pod *p)
+struct err *state_store(const struct pod *p)
 {
 	auto_free char *path = state_path(p->host, p->plan->name, "state.json");
 	auto_json json_t *j = json_object();
@@ -176,11 +176,11 @@ struct err *state_save(const struct pod *p)
 
 void state_write(struct pod *p)
 {
-	err_ignore(state_save(p));
+	err_ignore(state_store(p));
 	p->dirty = false;
 }
 
-struct err *state_remove(const struct pod_host *h, const char *name)
+struct err *state_forget(const struct pod_host *h, const char *name)
 {
 	auto_free char *path = state_path(h, name, NULL);
 	auto_strv char **files = NULL;
