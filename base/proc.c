@@ -190,8 +190,8 @@ void proc_raise_files(void)
 	files_raised = now.rlim_cur > files_before.rlim_cur && setrlimit(RLIMIT_NOFILE, &now) == 0;
 }
 
-void proc_restore_files(void)
+void proc_restore_files(pid_t pid)
 {
 	if (files_raised)
-		(void)setrlimit(RLIMIT_NOFILE, &files_before);
+		(void)prlimit(pid, RLIMIT_NOFILE, &files_before, NULL);
 }

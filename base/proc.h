@@ -51,7 +51,7 @@ uint64_t proc_now_ms(void); /* CLOCK_BOOTTIME */
 /*
  * A pod of many services needs more descriptors than the 1024 that a process has by
  * custom: the soft limit becomes the hard one, at most a million. Programs that we
- * become are not to inherit that (select(2) breaks above 1024): they call the second.
+ * become or start are not to inherit that (select(2) breaks above 1024).
  */
 void proc_raise_files(void);
-void proc_restore_files(void); /* async-signal-safe */
+void proc_restore_files(pid_t pid); /* of that child; 0: of this process */

@@ -131,6 +131,7 @@ static struct err *spawn(struct hooks *h, const char *name)
 	errno = rc;
 	if (rc)
 		return err_errno("hook %s", name);
+	proc_restore_files(h->pid);
 	struct err *e = proc_open(h->pid, &h->pidfd);
 
 	if (e) { /* without a descriptor nobody would wait for it */

@@ -95,7 +95,7 @@ static struct err *bring_loopback_up(void)
 
 static struct err *set_rlimits(const struct runtime_process *p)
 {
-	proc_restore_files();
+	proc_restore_files(0);
 	for (size_t i = 0; i < p->n_rlimits; i++)
 		if (setrlimit((__rlimit_resource_t)p->rlimits[i].resource, &p->rlimits[i].limit) <
 		    0)
