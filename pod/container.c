@@ -488,6 +488,9 @@ static void on_exit_event(void *arg)
 	c->oom = stats.oom_kills > 0 && how.signaled;
 	while (c->on_news) /* an error on the way to exec stands in the socket */
 		on_news_event(c);
+	/* of a program that could not be run that error tells, and not the exit of who tried */
+	bool told = c->pod->failure && c->state != CONTAINER_RUNNING;
+
 	health_stop(c);
 	hooks_end(c);
 	drain_output(c);
@@ -501,7 +504,8 @@ static void on_exit_event(void *arg)
 	pod_event(c->pod, c, "die", "Exited (%d)%s", c->exit_code, c->oom ? ", out of memory" : "");
 	if (wants_restart(c))
 		schedule_restart(c);
-	pod_tell(c->pod, c, POD_EXITED);
+	if (!told)
+		pod_tell(c->pod, c, POD_EXITED);
 	pod_advance(c->pod);
 }
 
