@@ -30,7 +30,7 @@ struct client {
 	int socket;
 	struct watch *watch;
 	char **services; /* that must be dead for the answer; NULL: the whole pod */
-	bool waiting, restart, listening, attached, healthy, applied;
+	bool waiting, restart, starting, listening, attached, healthy, applied;
 };
 
 /* A path may be longer than sun_path: the directory goes by descriptor. */
@@ -230,8 +230,10 @@ static struct err *obey(struct client *c, const char *text, size_t len)
 		p->interrupted = true;
 		return stop_services(p, c, NULL);
 	}
-	if (strcmp(what, "start") == 0)
+	if (strcmp(what, "start") == 0) {
+		c->waiting = c->starting = true;
 		return start_services(p, c);
+	}
 	if (strcmp(what, "restart") == 0) {
 		c->restart = true;
 		add_dependants(p, c);
@@ -349,23 +351,48 @@ static bool all_settled(const struct pod *p, const struct client *c)
 	return true;
 }
 
+/* Whether none is between its clone and its program: who is answered may exec in it at once. */
+static bool all_started(const struct pod *p, const struct client *c)
+{
+	for (size_t i = 0; i < p->plan->n_containers; i++) {
+		const struct container *k = p->containers[i];
+
+		if (chosen(c, k) &&
+		    (k->state == CONTAINER_CREATED || k->state == CONTAINER_STARTING))
+			return false;
+	}
+	return true;
+}
+
+static bool has_happened(const struct pod *p, const struct client *c)
+{
+	if (c->applied)
+		return !p->applying;
+	if (c->healthy)
+		return all_settled(p, c);
+	if (c->starting)
+		return all_started(p, c) || p->stopping;
+	return c->services || c->restart ? all_dead(p, c) : p->finished;
+}
+
 void control_advance(struct pod *p)
 {
 	struct client *next;
 
 	for (struct client *c = p->clients; c; c = next) {
-		bool whole = !c->services && !c->restart;
+		struct err *e = NULL;
 
 		next = c->next;
-		if (!c->waiting || (c->applied	 ? p->applying
-				    : c->healthy ? !all_settled(p, c)
-				    : whole	 ? !p->finished
-						 : !all_dead(p, c)))
+		if (!c->waiting || !has_happened(p, c))
 			continue;
+		if (c->restart && !c->starting) {
+			e = start_services(p, c);
+			c->starting = true;
+			if (!e && !has_happened(p, c))
+				continue;
+		}
 		c->waiting = false;
-		answer(c, c->restart   ? start_services(p, c)
-			  : c->applied ? steal(&p->apply_error)
-				       : NULL);
+		answer(c, c->applied ? steal(&p->apply_error) : e);
 	}
 }
 

@@ -553,6 +553,23 @@ pid() { jq -r --arg s "$1" '.services[] | select(.service == $s).pid' "$SLIPWAY_
 # rss: of the supervisor, in kB
 rss() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$(jq .supervisor "$SLIPWAY_RUN/pods/$project/state.json")/status"; }
 
+@test "who has started or restarted a service may exec in it at once" {
+	local i
+	service it <<-END
+		command: sleep 1000
+		init: true
+		stop_grace_period: 0s
+	END
+	slipway up -d
+	for i in {1..10}; do
+		slipway restart it
+		slipway exec -T it true
+		slipway stop it
+		slipway start it
+		slipway exec -T it true
+	done
+}
+
 @test "a pod that is changed again and again does not remember all of it; what did not change goes on" {
 	local large i first
 	large=$(head -c 50000 /dev/zero | tr '\0' x)
