@@ -351,14 +351,15 @@ static bool all_settled(const struct pod *p, const struct client *c)
 	return true;
 }
 
-/* Whether none is between its clone and its program: who is answered may exec in it at once. */
+/* Whether none is between its clone and its program, or in its post_start: who is answered may exec in it. */
 static bool all_started(const struct pod *p, const struct client *c)
 {
 	for (size_t i = 0; i < p->plan->n_containers; i++) {
 		const struct container *k = p->containers[i];
 
 		if (chosen(c, k) &&
-		    (k->state == CONTAINER_CREATED || k->state == CONTAINER_STARTING))
+		    (k->state == CONTAINER_CREATED || k->state == CONTAINER_STARTING ||
+		     (k->state == CONTAINER_RUNNING && k->hook_phase == HOOK_POST_START)))
 			return false;
 	}
 	return true;

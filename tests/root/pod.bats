@@ -405,3 +405,32 @@ is_page() { [ "$(page "$1" 2>/dev/null)" = 'hello from the pod' ]; }
 	exec 9>&-
 	wait "$reader" # 0: the end of the pipe; 124: someone holds it still
 }
+
+@test "what start and restart have started runs when they return, and post_start has run" {
+	local i
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: sleep 100, init: true, stop_grace_period: 0s}
+		  b: {image: $registry/busybox, command: sleep 100, init: true, stop_grace_period: 0s}
+		  h:
+		    image: $registry/busybox
+		    command: sleep 100
+		    init: true
+		    stop_grace_period: 0s
+		    post_start: [{command: [sh, -c, 'sleep 0.3; touch /hooked']}]
+	END
+	slipway up -d
+	for i in {1..20}; do
+		slipway restart a b
+		slipway exec -T a true
+		slipway stop b
+		slipway start b
+		slipway exec -T b true
+	done
+	slipway exec -T h rm /hooked
+	slipway restart h
+	slipway exec -T h ls /hooked
+	slipway restart
+	slipway exec -T h ls /hooked
+	slipway down
+}
