@@ -40,17 +40,25 @@ static void add(struct cgroupfs_host *h, bool v2, const char *controllers, int t
 	strncpy(one->controllers, controllers, sizeof(one->controllers) - 1);
 }
 
+/* What the cgroup2 group @dir can give to those below it, between commas; "" when it does not say. The caller's. */
+static char *controllers_of(int dir)
+{
+	char *list = NULL;
+
+	err_ignore(fd_read_file(dir, "cgroup.controllers", 4096, &list));
+	if (!list)
+		return mem_strdup("");
+	list[strcspn(list, "\n")] = '\0';
+	for (char *p = list; *p; p++)
+		*p = *p == ' ' ? ',' : *p;
+	return list;
+}
+
 static void add_v2(struct cgroupfs_host *h, int take_dir)
 {
-	auto_free char *list = NULL;
+	auto_free char *list = controllers_of(take_dir);
 
-	err_ignore(fd_read_file(take_dir, "cgroup.controllers", 4096, &list));
-	if (list) {
-		list[strcspn(list, "\n")] = '\0';
-		for (char *p = list; *p; p++)
-			*p = *p == ' ' ? ',' : *p;
-	}
-	add(h, true, list ? list : "", take_dir);
+	add(h, true, list, take_dir);
 }
 
 /* Where every distribution mounts them; mountinfo, which costs milliseconds on busy hosts, is not read. */
@@ -194,6 +202,12 @@ struct err *cgroupfs_open_task(pid_t pid, const char *id, const char *prefix,
 			close(one.dir);
 		if (dir < 0 && one.v2)
 			continue;
+		if (one.v2) { /* whoever made the group may have given it less than there is */
+			auto_free char *list = controllers_of(dir);
+
+			memset(one.controllers, 0, sizeof(one.controllers));
+			strncpy(one.controllers, list, sizeof(one.controllers) - 1);
+		}
 		one.task = dir >= 0;
 		one.dir = one.task ? dir : one.dir;
 		one.prefix = one.task ? NULL : mem_strdup(prefix);
