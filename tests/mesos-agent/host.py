@@ -77,6 +77,10 @@ class Host:
         self.directory = tempfile.mkdtemp(prefix="slipway-mesos-")
         # overlayfs does not stack on itself; and only what is ours may be looked for afterwards.
         run("mount", "-t", "tmpfs", "slipway-test", self.directory)
+        try:
+            os.setxattr(self.directory, "user.slipway-test", b"x")
+        except OSError: # before Linux 6.6: it cannot hold what layers need
+            run("umount", self.directory)
         self.root, self.run_dir = f"{self.directory}/root", f"{self.directory}/run"
         os.environ |= {"SLIPWAY_ROOT": self.root, "SLIPWAY_RUN": self.run_dir,
                        "SLIPWAY_DEBS": os.environ.get("SLIPWAY_DEBS", f"{TOP}/build/debs")}
