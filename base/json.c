@@ -33,6 +33,38 @@ static struct err *check_depth(const char *text, size_t len)
 	return NULL;
 }
 
+enum { INT64_DIGITS = 19 };
+
+/* The same text with whole numbers from 2^63 to 2^64 - 1 as the int64 of the same bits; the caller's. */
+static char *unsigned_as_signed(const char *text, size_t len)
+{
+	char *out = mem_alloc(len + len / INT64_DIGITS + 2), *to = out;
+	bool string = false;
+
+	for (size_t i = 0; i < len;) {
+		size_t digits = string || (i && strchr("+-.eE0123456789", text[i - 1]))
+					? 0
+					: strspn(text + i, "0123456789");
+		unsigned long long n = 0;
+
+		errno = 0;
+		if (digits >= INT64_DIGITS && !strchr(".eE", text[i + digits]))
+			n = strtoull(text + i, NULL, 10);
+		if (n > INT64_MAX && !errno) {
+			to += sprintf(to, "%lld", (long long)n);
+			i += digits;
+			continue;
+		}
+		if (text[i] == '\\' && string && i + 1 < len)
+			*to++ = text[i++];
+		else if (text[i] == '"')
+			string = !string;
+		*to++ = text[i++];
+	}
+	*to = '\0';
+	return out;
+}
+
 struct err *json_parse(const char *text, size_t len, size_t max, json_t **ret)
 {
 	json_error_t error;
@@ -42,6 +74,12 @@ struct err *json_parse(const char *text, size_t len, size_t max, json_t **ret)
 	TRY(check_depth(text, len));
 	json_t *j = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
 
+	if (!j && json_error_code(&error) == json_error_numeric_overflow) {
+		auto_free char *copy = mem_strndup(text, len); /* which ends with a NUL */
+		auto_free char *fits = unsigned_as_signed(copy, strlen(copy));
+
+		j = json_loads(fits, JSON_REJECT_DUPLICATES, &error);
+	}
 	if (!j)
 		return err_new(EINVAL, "JSON line %d column %d: %s", error.line, error.column,
 			       error.text);

@@ -16,7 +16,11 @@
 
 enum { JSON_DEPTH_LIMIT = 64 };
 
-/* Parses @len bytes. Errors: too large, too deep, or the parser's, with line and column. */
+/*
+ * Parses @len bytes. Errors: too large, too deep, or the parser's, with line and
+ * column. Whole numbers from 2^63 to 2^64 - 1, which Go programs write for
+ * "unlimited", become the int64 of the same bits: -1.
+ */
 struct err *json_parse(const char *text, size_t len, size_t max, json_t **ret) must_check;
 struct err *json_read_file(int dir, const char *path, size_t max, json_t **ret) must_check;
 /* Pretty with @indent spaces, or compact with 0; members in the order they were set. The caller's. */

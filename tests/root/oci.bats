@@ -102,6 +102,14 @@ is_state() { [ "$(state)" = "$1" ]; }
 	assert_line $'tmp\n99\n77'
 }
 
+@test "a limit as Go programs write unlimited ones" {
+	spec '["sh", "-c", "ulimit -Sc; ulimit -Hc"]' '.process.rlimits = [{type: "RLIMIT_CORE", soft: 0, hard: "MOST"}]'
+	sed -i 's/"MOST"/18446744073709551615/' "$bundle/config.json"
+	run oci run --bundle "$bundle" "$id"
+	assert_success
+	assert_line $'0\n'
+}
+
 @test "limits" {
 	spec '["sleep", "1000"]' '.linux.resources = {memory: {limit: 33554432}, pids: {limit: 12}}'
 	oci create --bundle "$bundle" "$id" 3>&-

@@ -360,6 +360,17 @@ TEST(json_is_read_within_limits)
 		check_why(jsons[i].why);
 		CHECK_STR(got, jsons[i].want);
 	}
+	static const char unsigned_ones[] =
+		"[18446744073709551615, "
+		"9223372036854775808,-9223372036854775808,{\"9999999999999999999\": "
+		"\"\\\"18446744073709551615\"}, 9223372036854775807]";
+	auto_json json_t *ones = NULL;
+	auto_err struct err *big = json_parse(unsigned_ones, strlen(unsigned_ones), 1000, &ones);
+	auto_free char *same_bits = big ? mem_strdup(err_text(big)) : json_text(ones, 0);
+
+	CHECK_STR(same_bits,
+		  "[-1,-9223372036854775808,-9223372036854775808,{\"9999999999999999999\":"
+		  "\"\\\"18446744073709551615\"},9223372036854775807]");
 	memset(deep, '[', JSON_DEPTH_LIMIT);
 	memset(deep + JSON_DEPTH_LIMIT, ']', JSON_DEPTH_LIMIT);
 	auto_json json_t *fits = NULL, *none = NULL;
