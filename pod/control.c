@@ -439,7 +439,11 @@ static struct err *put_question(const struct pod_host *h, const char *name, cons
 	json_put_str(j, "argument", argument);
 	auto_free char *question = json_text(j, 0);
 
-	TRY(err_wrap(fd_send(fd, question, strlen(question), -1), "pod %s", name));
+	e = fd_send(fd, question, strlen(question), -1);
+	/* it ended before it took the connection: that no answer comes says the same */
+	if (err_code(e) == ECONNRESET || err_code(e) == EPIPE)
+		err_free(steal(&e));
+	TRY(err_wrap(e, "pod %s", name));
 	*ret_fd = fd_steal(&fd);
 	return NULL;
 }
