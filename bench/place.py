@@ -42,6 +42,7 @@ class Groups:
     def __init__(self, name):
         self.name = name
         self.mounts = []  # (mount point, is version 2, the group this process came from)
+        self.others = set()  # groups of podman's that were there before
         came_from = {}
         with open("/proc/self/cgroup", encoding="utf-8") as f:
             for line in f:
@@ -73,8 +74,15 @@ class Groups:
                 if os.path.exists(os.path.join(self.directory(mount), knob)):
                     write(os.path.join(self.directory(mount), knob), most)
 
+    @staticmethod
+    def podman(mount):
+        """What podman makes beside the group it was given, for the pods of `play kube`, and leaves."""
+        return os.path.join(mount, "libpod_parent")
+
     def add(self, mount):
         """Version 2 allows no processes in a group that has groups with controllers: hence main."""
+        if os.path.exists(self.podman(mount)):
+            self.others.add(mount)
         for path in (self.directory(mount), os.path.join(self.directory(mount), "main")):
             os.makedirs(path)
             for knob in ("cpuset.cpus", "cpuset.mems"):  # empty at first, and so not to be entered
@@ -91,10 +99,13 @@ class Groups:
                 write(os.path.join(mount, old.lstrip("/"), "cgroup.procs"), "0")
             except OSError:
                 write(os.path.join(mount, "cgroup.procs"), "0")
-            self.remove(mount)
+            self.remove(self.directory(mount))
+            if mount not in self.others:
+                self.remove(self.podman(mount))
 
-    def remove(self, mount):
-        for here, _, _ in os.walk(self.directory(mount), topdown=False):
+    @staticmethod
+    def remove(directory):
+        for here, _, _ in os.walk(directory, topdown=False):
             for _ in range(200):  # the last process may still be on its way out
                 try:
                     os.rmdir(here)

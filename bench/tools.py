@@ -292,14 +292,16 @@ class Engine(Tool):
             self.daemon.terminate()
             self.daemon.wait()
 
-    def services(self, count):
-        """A pod's containers as a Compose file: all in the network of the first."""
+    def services(self, count, bridge=False):
+        """A pod's containers as a Compose file: all in the network of the first, or each in one of
+        its own on the bridge that docker compose makes for a project."""
         lines = ["services:"]
         for i in range(count):
             lines += [f"  s{i}:", "    image: bench", "    init: false",
                       '    command: ["/bench/stamp", "--stay", "/bench/first"]',
                       f'    volumes: ["{self.bench.shared}:/bench"]',
-                      '    ports: ["18080:80"]' if i == 0 else '    network_mode: "service:s0"']
+                      *(['    ports: ["18080:80"]'] if i == 0 else
+                        [] if bridge else ['    network_mode: "service:s0"'])]
         return "\n".join(lines) + "\n"
 
     def kube(self, count):
@@ -315,12 +317,15 @@ class Engine(Tool):
 
     def compose(self):
         """`docker compose`, as a plugin or as a program of its own."""
-        if not subprocess.run([*self.base, "compose", "version"], env=self.env,
-                              capture_output=True, check=False).returncode:
-            return [*self.base, "compose"]
-        return [find("docker-compose"), *self.base[1:]]
+        command = [*self.base, "compose"]
+        if subprocess.run([*command, "version"], env=self.env, capture_output=True,
+                          check=False).returncode:
+            command = [find("docker-compose"), *self.base[1:]]
+        said = self.bench.quiet(*command, "version", env=self.env)
+        self.bench.note("docker is measured with " + said.splitlines()[0])
+        return command
 
-    def pod(self, count):
+    def pod(self, count, bridge=False):
         if self.name == "podman":
             file = self.bench.path(f"podman-{count}.yml")
             write(file, self.kube(count))
@@ -328,7 +333,7 @@ class Engine(Tool):
             down = [*self.base, "pod", "rm", "-f", "-t", "0", "bench"]
         else:
             file = self.bench.path(f"docker-{count}.yml")
-            write(file, self.services(count))
+            write(file, self.services(count, bridge))
             command = [*self.compose(), "-f", file, "-p", "bench"]
             up, down = [*command, "up", "-d"], [*command, "down", "-t", "0"]
         start, end, _ = self.bench.clock(*up, env=self.env)
@@ -374,7 +379,27 @@ class Engine(Tool):
         return dict(zip(("first", "exit"), since(start, self.bench.first(), end)))
 
 
+class OnBridge(Tool):
+    """docker compose as it is without a network_mode: every service has a network namespace."""
+
+    name = "docker-bridge"
+
+    def __init__(self, engine):
+        self.engine = engine
+
+    def start(self):
+        if not self.engine.daemon:
+            raise Skip("needs docker to be measured, too")
+
+    def up3(self):
+        return self.engine.pod(3, bridge=True)
+
+    def up10(self):
+        return self.engine.pod(10, bridge=True)
+
+
 def every(bench):
+    docker = Engine(bench, "docker")
     return [Limit(bench), LimitOverlay(bench), Slipway(bench), Oci(bench, "slipway-oci"),
-            Oci(bench, "crun"), Oci(bench, "runc"), Engine(bench, "podman"),
-            Engine(bench, "docker")]
+            Oci(bench, "crun"), Oci(bench, "runc"), Engine(bench, "podman"), docker,
+            OnBridge(docker)]
