@@ -61,6 +61,11 @@ const struct opt up_options[] = {
 /* clang-format on */
 #undef V
 
+static bool waits(const struct cli *c, const struct up_values *v)
+{
+	return v->wait || str_eq(c->project->policy.ready, "healthy");
+}
+
 /* What the options say, and below them the file's x-slipway. */
 static struct pod_run_options run_options(const struct cli *c, const struct up_values *v)
 {
@@ -68,7 +73,7 @@ static struct pod_run_options run_options(const struct cli *c, const struct up_v
 	bool kill = str_eq(policy->on_failure, "kill");
 
 	return (struct pod_run_options) {
-		.wait = v->wait || str_eq(policy->ready, "healthy"),
+		.wait = waits(c, v),
 		.wait_timeout = v->wait_timeout,
 		.quit_signals = true,
 		.stop_timeout = v->timeout,
@@ -434,7 +439,7 @@ static struct err *widen_project(struct cli *c, const struct pod_state *running,
 }
 
 /* Replaces the services that have changed; *ret_done: that was all. */
-static struct err *apply(const struct cli *c, const struct up_values *v, bool *ret_done)
+static struct err *apply(const struct cli *c, bool *ret_done)
 {
 	struct err *e = pod_apply(c->host, c->project);
 
@@ -447,7 +452,7 @@ static struct err *apply(const struct cli *c, const struct up_values *v, bool *r
 	pod_record_remove(c->host, c->project->name);
 	TRY(pod_record(c->host, c->project));
 	*ret_done = true;
-	return v->wait ? pod_ask(c->host, c->project->name, "healthy", NULL, NULL) : NULL;
+	return NULL;
 }
 
 /* *ret_go_on: the pod is to be started; else it stays as it is. */
@@ -459,7 +464,7 @@ static struct err *replace_running(const struct cli *c, const struct pod_plan *p
 	bool done = false;
 
 	if (changed && !v->keep && !v->force && !v->renew_volumes && detached(v))
-		TRY(apply(c, v, &done));
+		TRY(apply(c, &done));
 	*ret_go_on = !done && (v->force || (changed && !v->keep));
 	if (done)
 		return NULL;
@@ -505,24 +510,33 @@ static bool is_starting(const struct pod_host *h, const char *name)
 	return false;
 }
 
-/* Who else starts the whole pod at this moment may be faster: then it is a pod that runs. */
-static struct err *bring_up(struct cli *c, const struct pod_plan *plan, struct image **images,
-			    const struct pod_state *running, const struct up_values *v, bool whole,
-			    int *ret_code)
+static struct err *start_or_replace(struct cli *c, const struct pod_plan *plan,
+				    struct image **images, const struct pod_state *running,
+				    const struct up_values *v, char **services, int *ret_code)
 {
-	auto_pod_state struct pod_state *faster = NULL;
 	bool go_on = true;
 
 	if (running)
 		TRY(replace_running(c, plan, running, v, &go_on));
-	struct err *e = go_on ? start_pod(c, plan, images, v, ret_code) : NULL;
+	if (go_on)
+		return start_pod(c, plan, images, v, ret_code);
+	return waits(c, v) ? pod_wait_up(c->host, c->project->name, services, v->wait_timeout)
+			   : NULL;
+}
 
-	if (err_code(e) != EBUSY || !whole || !is_starting(c->host, c->project->name))
+/* Who else starts the whole pod at this moment may be faster: then it is a pod that runs. */
+static struct err *bring_up(struct cli *c, const struct pod_plan *plan, struct image **images,
+			    const struct pod_state *running, const struct up_values *v,
+			    char **services, int *ret_code)
+{
+	auto_pod_state struct pod_state *faster = NULL;
+	struct err *e = start_or_replace(c, plan, images, running, v, services, ret_code);
+
+	if (err_code(e) != EBUSY || *services || !is_starting(c->host, c->project->name))
 		return e;
 	err_free(e);
 	TRY(pod_state_read(c->host, c->project->name, &faster));
-	TRY(replace_running(c, plan, faster, v, &go_on));
-	return go_on ? start_pod(c, plan, images, v, ret_code) : NULL;
+	return start_or_replace(c, plan, images, faster, v, services, ret_code);
 }
 
 static uint64_t trace_next(uint64_t since, const char *what)
@@ -568,7 +582,7 @@ struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_
 	for (char **w = warnings; w && *w; w++)
 		log_warn("%s", *w);
 	if (!e)
-		e = bring_up(c, plan, images, running, v, !*operands, ret_code);
+		e = bring_up(c, plan, images, running, v, operands, ret_code);
 	finish_trace(); /* of what did not come up */
 	pod_plan_free(steal(&plan));
 	cli_images_free(c, images);

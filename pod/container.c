@@ -29,6 +29,23 @@ bool container_is_dead(const struct container *c)
 	return c->state == CONTAINER_EXITED || c->state == CONTAINER_PLANNED;
 }
 
+bool container_settled(const struct container *c)
+{
+	return container_is_dead(c) ||
+	       (c->state == CONTAINER_RUNNING && c->health != HEALTH_STARTING);
+}
+
+struct err *container_is_up(const struct container *c)
+{
+	const char *name = c->plan->service->name;
+
+	if (c->health == HEALTH_UNHEALTHY)
+		return err_new(EIO, "service %s is unhealthy", name);
+	if (c->state == CONTAINER_EXITED && c->exit_code)
+		return err_new(EIO, "service %s exited (%d)", name, c->exit_code);
+	return NULL;
+}
+
 /* Made up, as docker's are: whoever looks for a container by its id finds this one. */
 static void give_identity(struct container *c)
 {
@@ -458,6 +475,8 @@ static void schedule_restart(struct container *c)
 	else
 		c->backoff = c->backoff * 2 < BACKOFF_MAX ? c->backoff * 2 : BACKOFF_MAX;
 	c->state = CONTAINER_RESTARTING;
+	if (c->health != HEALTH_NONE) /* what was known is of a run that is over */
+		c->health = HEALTH_STARTING;
 	c->on_timer = loop_timer(c->pod->loop, (uint64_t)c->backoff, on_restart_time, c);
 }
 

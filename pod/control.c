@@ -337,18 +337,23 @@ static bool all_dead(const struct pod *p, const struct client *c)
 	return true;
 }
 
-/* Whether of all it is known if they are healthy. */
+/* Whether of all it is known if they are up. */
 static bool all_settled(const struct pod *p, const struct client *c)
 {
-	for (size_t i = 0; i < p->plan->n_containers; i++) {
-		const struct container *k = p->containers[i];
-		bool known = container_is_dead(k) || !k->plan->health.test ||
-			     k->health == HEALTH_HEALTHY || k->health == HEALTH_UNHEALTHY;
-
-		if (chosen(c, k) && !known)
+	for (size_t i = 0; i < p->plan->n_containers; i++)
+		if (chosen(c, p->containers[i]) && !container_settled(p->containers[i]))
 			return false;
-	}
-	return true;
+	return p->up && !p->applying;
+}
+
+static struct err *first_not_up(const struct pod *p, const struct client *c)
+{
+	struct err *e = NULL;
+
+	for (size_t i = 0; i < p->plan->n_containers && !e; i++)
+		if (chosen(c, p->containers[i]))
+			e = container_is_up(p->containers[i]);
+	return e;
 }
 
 /* Whether none is between its clone and its program, or in its post_start: who is answered may exec in it. */
@@ -393,7 +398,11 @@ void control_advance(struct pod *p)
 				continue;
 		}
 		c->waiting = false;
-		answer(c, c->applied ? steal(&p->apply_error) : e);
+		if (c->applied)
+			e = steal(&p->apply_error);
+		else if (c->healthy)
+			e = first_not_up(p, c);
+		answer(c, e);
 	}
 }
 
@@ -482,19 +491,47 @@ struct err *pod_attach(const struct pod_host *h, const char *name, const char *s
 	return pod_session(&session, ret);
 }
 
+/* EPIPE: none came, since the pod has ended; EAGAIN: none in the time that the socket has. */
+static struct err *take_answer(int fd, const char *name)
+{
+	char text[MESSAGE_MAX];
+	ssize_t n = fd_recv(fd, text, sizeof(text) - 1, NULL);
+
+	if (n < 0 && errno == EAGAIN)
+		return err_new(EAGAIN, "pod %s does not answer", name);
+	if (n <= 0) /* its supervisor died: so did the pod */
+		return err_new(EPIPE, "pod %s ended while it was asked", name);
+	text[n] = '\0';
+	return strcmp(text, "ok") == 0 ? NULL : err_parse(text);
+}
+
 struct err *pod_ask(const struct pod_host *h, const char *name, const char *what,
 		    char *const *services, const char *argument)
 {
+	bool ends = strcmp(what, "stop") == 0 || strcmp(what, "suspend") == 0;
 	auto_fd int fd = -1;
-	char text[MESSAGE_MAX];
 
 	TRY(put_question(h, name, what, services, argument, &fd));
-	ssize_t n = fd_recv(fd, text, sizeof(text) - 1, NULL);
+	struct err *e = take_answer(fd, name);
 
-	if (n <= 0) /* its supervisor died: so did the pod */
-		return strcmp(what, "stop") == 0 || strcmp(what, "suspend") == 0
-			       ? NULL
-			       : err_new(EPIPE, "pod %s ended while it was asked", name);
-	text[n] = '\0';
-	return strcmp(text, "ok") == 0 ? NULL : err_parse(text);
+	if (ends && err_code(e) == EPIPE)
+		err_free(steal(&e));
+	return e;
+}
+
+struct err *pod_wait_up(const struct pod_host *h, const char *name, char *const *services,
+			int64_t timeout)
+{
+	struct timeval most = { .tv_sec = timeout / 1000, .tv_usec = timeout % 1000 * 1000 };
+	auto_fd int fd = -1;
+
+	TRY(put_question(h, name, "healthy", services, NULL, &fd));
+	if (timeout > 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof(most)) < 0)
+		return err_errno("pod %s", name);
+	struct err *e = take_answer(fd, name);
+
+	if (err_code(e) != EAGAIN)
+		return e;
+	err_free(e);
+	return err_new(ETIMEDOUT, "the pod is not up after %lld s", (long long)timeout / 1000);
 }

@@ -512,6 +512,10 @@ bool hooks_pre_stop(struct container *c, int64_t limit);
 void hooks_end(struct container *c); /* kills one that runs; nothing follows */
 
 bool container_is_dead(const struct container *c);
+/* Whether it is known if it is up: it runs and is healthy or not, where that can be known, or has ended for good. */
+bool container_settled(const struct container *c);
+/* Why one that has settled is not up: unhealthy, or failed. */
+struct err *container_is_up(const struct container *c) must_check;
 
 /* health.c */
 void health_start(struct container *c);

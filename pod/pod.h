@@ -287,12 +287,20 @@ bool pod_supervised(const struct pod_host *h, const char *name);
  * Asks the supervisor of @name and waits for the answer: "stop" (@services: NULL
  * for all; @argument: milliseconds or NULL), "suspend" (the same for all, as when
  * the host goes down: it is to come back), "kill" (@argument: a signal),
- * "start", "restart", "pause", "unpause", "wait" (until they have ended),
- * "healthy" (until it is known whether they are). ENOENT
- * when it is not running.
+ * "start", "restart", "pause", "unpause", "wait" (until they have ended).
+ * ENOENT when it is not running.
  */
 struct err *pod_ask(const struct pod_host *h, const char *name, const char *what,
 		    char *const *services, const char *argument) must_check;
+
+/*
+ * Waits until @services (NULL or none: all) of the running pod @name are up: they run
+ * and are healthy where that can be known, or have ended well. EIO: one is unhealthy
+ * or has failed; ETIMEDOUT after @timeout milliseconds (0 or less: no limit). The pod
+ * goes on all the same.
+ */
+struct err *pod_wait_up(const struct pod_host *h, const char *name, char *const *services,
+			int64_t timeout) must_check;
 
 /*
  * Makes the running pod of @p's name what @p says: services that have changed are

@@ -185,33 +185,22 @@ static bool run_steps(struct pod *p, bool *ret_all)
 /* Whether 'up --wait' may return: healthy where that is known, done where that was the point. */
 static bool settled(const struct pod *p)
 {
-	for (size_t i = 0; i < p->plan->n_containers && p->options->wait; i++) {
-		const struct container *c = p->containers[i];
-
-		if (c->plan->health.test && c->health == HEALTH_STARTING &&
-		    c->state == CONTAINER_RUNNING)
+	for (size_t i = 0; i < p->plan->n_containers && p->options->wait; i++)
+		if (!container_settled(p->containers[i]))
 			return false;
-	}
 	return true;
 }
 
 static struct err *unsettled(struct pod *p)
 {
-	for (size_t i = 0; i < p->plan->n_containers && p->options->wait; i++) {
-		const struct container *c = p->containers[i];
-		const char *name = c->plan->service->name;
-		struct err *e = NULL;
+	struct err *e = NULL;
 
-		if (c->health == HEALTH_UNHEALTHY)
-			e = err_new(EIO, "service %s is unhealthy", name);
-		else if (c->state == CONTAINER_EXITED && c->exit_code)
-			e = err_new(EIO, "service %s exited (%d)", name, c->exit_code);
-		if (e) {
-			p->culprit = c;
-			return e;
-		}
+	for (size_t i = 0; i < p->plan->n_containers && p->options->wait && !e; i++) {
+		e = container_is_up(p->containers[i]);
+		if (e)
+			p->culprit = p->containers[i];
 	}
-	return NULL;
+	return e;
 }
 
 static void check_up(struct pod *p, bool all)

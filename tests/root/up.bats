@@ -188,6 +188,54 @@ began() { slipway ps -a --format json | jq -r "select(.Service == \"$1\") | .Nam
 	[[ $stderr == *'not up after 1 s'* ]] || show 'another reason'
 }
 
+@test "waiting does not end between two runs of a service that has never been healthy" {
+	compose <<-END
+		services:
+		  a:
+		    image: $registry/busybox
+		    command: sh -c 'sleep 0.05; exit 1'
+		    restart: always
+		    healthcheck: {test: 'false', interval: 100ms, retries: 1000}
+	END
+	run --separate-stderr slipway up -d --wait --wait-timeout 2
+	assert_failure 1
+	[[ $stderr == *'not up after 2 s'* ]] || show 'another reason'
+}
+
+@test "up --wait of a pod that runs waits for it, and leaves it running" {
+	compose <<-END
+		services:
+		  a:
+		    image: $registry/busybox
+		    command: sleep 100
+		    stop_signal: SIGKILL
+		    healthcheck: {test: test -e /ok, interval: 100ms, retries: 2, start_period: 1h}
+		  b:
+		    image: $registry/busybox
+		    command: sleep 100
+		    stop_signal: SIGKILL
+	END
+	slipway up -d
+	run --separate-stderr slipway up -d --wait --wait-timeout 1
+	assert_failure 1
+	[[ $stderr == *'not up after 1 s'* ]] || show 'another reason'
+	slipway up -d --wait b
+	{ sleep 0.3; slipway exec a touch /ok; } &
+	slipway up -d --wait
+	[ "$(field a Health)" = healthy ]
+	wait $!
+	slipway exec a rm /ok
+	wait_for 5 is_field a Health unhealthy
+	run --separate-stderr slipway up -d --wait
+	assert_failure 1
+	[[ $stderr == *'service a is unhealthy'* ]] || show 'another reason'
+	[ "$(slipway ps -q | wc -l)" -eq 2 ]
+	sed -i 's/sleep 100/sleep 200/' compose.yml # both are made anew, and a is not healthy then
+	run --separate-stderr slipway up -d --wait --wait-timeout 1
+	assert_failure 1
+	[[ $stderr == *'not up after 1 s'* ]] || show 'another reason'
+}
+
 @test "what is refused" {
 	compose <<-END
 		services: {a: {image: $registry/busybox, command: 'true'}}
