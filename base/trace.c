@@ -25,7 +25,8 @@ struct span {
 };
 
 struct trace {
-	char *path;
+	char *path; /* as it was given, for messages */
+	int fd;
 	char **tracks;
 	struct span *spans;
 	size_t n;
@@ -43,11 +44,16 @@ static uint64_t now_us(void)
 
 struct err *trace_open(const char *path)
 {
-	TRY(fd_replace_file(AT_FDCWD, path, "[]\n", 0644));
+	/* written to and not replaced: it may be a device, a pipe or a link */
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644);
+
+	if (fd < 0)
+		return err_errno("%s", path);
 	trace_drop();
 	trace = mem_alloc(sizeof(*trace));
-	trace->path = realpath(path, NULL); /* who writes it may be elsewhere by then */
-	return trace->path ? NULL : err_errno("%s", path);
+	trace->path = mem_strdup(path);
+	trace->fd = fd;
+	return NULL;
 }
 
 uint64_t trace_begin(void)
@@ -112,7 +118,7 @@ struct err *trace_close(void)
 	auto_json json_t *j = to_json();
 	auto_free char *text = json_text(j, 0);
 
-	e = fd_replace_file(AT_FDCWD, trace->path, text, 0644);
+	e = err_wrap(fd_write_all(trace->fd, text, strlen(text)), "%s", trace->path);
 	trace_drop();
 	return e;
 }
@@ -126,6 +132,7 @@ void trace_drop(void)
 	free(trace->spans);
 	strv_free(trace->tracks);
 	free(trace->path);
+	fd_close(&trace->fd);
 	free(trace);
 	trace = NULL;
 }

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/proc.h"
 #include "base/str.h"
+#include "base/trace.h"
 #include "tests/check.h"
 
 /* ---- err ---- */
@@ -194,6 +195,26 @@ TEST(a_replaced_file_has_its_mode_and_leaves_nothing_beside_it)
 	CHECK_INT(st.st_mode & 07777, 0640);
 	CHECK(unlinkat(dir, "state", 0) == 0);
 	CHECK(unlinkat(AT_FDCWD, check_dir(), AT_REMOVEDIR) == 0);
+}
+
+/* As root one replaced /dev/null. */
+TEST(a_trace_is_written_to_what_is_there_and_does_not_replace_it)
+{
+	auto_fd int dir = open_dir();
+	auto_free char *link = mem_printf("%s/link", check_dir());
+	struct stat st;
+
+	CHECK(symlinkat("target", dir, "link") == 0);
+	auto_err struct err *e = trace_open(link);
+
+	CHECK_STR(err_text(e), "success");
+	trace_end("track", trace_begin(), "a span");
+	e = trace_close();
+	CHECK_STR(err_text(e), "success");
+	CHECK(fstatat(dir, "link", &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(st.st_mode));
+	auto_free char *text = try_read(dir, "target", 1000);
+
+	CHECK(strstr(text, "\"a span\""));
 }
 
 TEST(directories_are_made_with_their_parents)
