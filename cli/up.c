@@ -414,6 +414,9 @@ static struct err *check_values(const struct up_values *v)
 	if (v->build)
 		return err_new(EINVAL, "--build: slipway does not build images; push what another "
 				       "tool has built, and name it with image");
+	if (v->no_start && v->trace)
+		return err_new(EINVAL,
+			       "--trace is of what comes up, and with --no-start nothing does");
 	if (v->no_start && (v->detach || v->wait || aborts))
 		return err_new(EINVAL, "--no-start goes with no option about what is running");
 	if (aborts && v->detach)
@@ -545,25 +548,14 @@ static uint64_t trace_next(uint64_t since, const char *what)
 	return trace_begin();
 }
 
-struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_code)
+static struct err *up(struct cli *c, const struct up_values *v, char **operands, int *ret_code)
 {
-	const struct up_values *v = values;
 	auto_pod_plan struct pod_plan *plan = NULL;
 	auto_pod_state struct pod_state *running = NULL;
 	auto_strv char **warnings = NULL;
 	struct image **images = NULL;
-
-	TRY(check_values(v));
-	for (char **f = v->files; f && *f; f++)
-		strv_add(&c->files, mem_strdup(*f));
-	if (v->trace)
-		TRY(err_wrap(trace_open(v->trace), "--trace"));
 	uint64_t since = trace_begin();
 
-	c->leave.no_deps = v->no_deps;
-	c->scale = v->scale;
-	if (v->no_start)
-		return cli_create(c, v->pull, v->quiet_pull, v->force, v->keep, operands);
 	TRY(cli_project(c, operands, true));
 	TRY(check_named(c, v));
 	since = trace_next(since, "load the project");
@@ -573,19 +565,37 @@ struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_
 		TRY(widen_project(c, running, operands));
 	}
 	since = trace_next(since, "look whether it runs");
-	TRY(cli_images(c, v->pull, v->quiet_pull, &images));
+	struct err *e = cli_images(c, v->pull, v->quiet_pull, &images);
+
 	since = trace_next(since, "find the images");
-	struct err *e = pod_plan(c->project, images, c->host, &plan, &warnings);
-
+	TRY(e);
+	e = pod_plan(c->project, images, c->host, &plan, &warnings);
 	(void)trace_next(since, "plan");
-
 	for (char **w = warnings; w && *w; w++)
 		log_warn("%s", *w);
 	if (!e)
 		e = bring_up(c, plan, images, running, v, operands, ret_code);
-	finish_trace(); /* of what did not come up */
 	pod_plan_free(steal(&plan));
 	cli_images_free(c, images);
+	return e;
+}
+
+struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_code)
+{
+	const struct up_values *v = values;
+
+	TRY(check_values(v));
+	for (char **f = v->files; f && *f; f++)
+		strv_add(&c->files, mem_strdup(*f));
+	c->leave.no_deps = v->no_deps;
+	c->scale = v->scale;
+	if (v->no_start)
+		return cli_create(c, v->pull, v->quiet_pull, v->force, v->keep, operands);
+	if (v->trace)
+		TRY(err_wrap(trace_open(v->trace), "--trace"));
+	struct err *e = up(c, v, operands, ret_code);
+
+	finish_trace(); /* of what did not come up */
 	return e;
 }
 

@@ -391,6 +391,14 @@ began() { slipway ps -a --format json | jq -r "select(.Service == \"$1\") | .Nam
 	assert_one_message '--trace: '
 	run slipway ps -q
 	assert_output ''
+	# also where it ends early
+	printf 'services: {app: {image: %s/none}}' "$registry" >compose.yml
+	run slipway up -d --trace trace.json
+	assert_failure
+	[ "$(jq '.traceEvents | any(.name == "find the images")' trace.json)" = true ]
+	run --separate-stderr slipway up --no-start --trace trace.json
+	assert_failure 1
+	assert_one_message '--trace '
 }
 
 # pid SERVICE: of its first process; another one after it was replaced.
