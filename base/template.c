@@ -382,6 +382,12 @@ static struct template_node *add_node(struct parser *p, struct template_list *li
 	return &list->nodes[list->n++];
 }
 
+/* "{{-3}}" is a number. */
+static bool trims(const char *open)
+{
+	return str_starts(open, "{{-") && isspace((unsigned char)open[3]);
+}
+
 /* What stands before the next action: \n and \t as in C, trimmed where actions say so. */
 static void read_text(struct parser *p, struct template_list *list)
 {
@@ -399,7 +405,7 @@ static void read_text(struct parser *p, struct template_list *list)
 		i += escape;
 	}
 	p->at += len;
-	while (open && str_starts(open, "{{- ") && n && isspace((unsigned char)copy[n - 1]))
+	while (open && trims(open) && n && isspace((unsigned char)copy[n - 1]))
 		n--;
 	for (; p->trim && n && isspace((unsigned char)*copy); n--)
 		copy++;
@@ -410,12 +416,37 @@ static void read_text(struct parser *p, struct template_list *list)
 
 static struct err *read_comment(struct parser *p)
 {
-	const char *end = strstr(p->t->text + p->at, "*/");
+	const char *end = strstr(p->t->text + p->at + strlen("/*"), "*/");
 
 	if (!end)
 		return template_err(p->t, p->at, "a comment has no end");
 	p->at = (size_t)(end - p->t->text) + 2;
 	return read_end(p);
+}
+
+static struct err *read_block(struct parser *p, struct template_node *node);
+
+/* Behind {{else: of "{{else if", the {{end}} is that of both. */
+static struct err *read_otherwise(struct parser *p, struct template_node *node, int *ret_end)
+{
+	skip_blanks(p);
+	if (at_end(p)) {
+		TRY(read_end(p));
+		return read_list(p, &node->otherwise, ret_end);
+	}
+	size_t at = p->at;
+	const char *word = read_word(p);
+	bool is_if = strcmp(word, "if") == 0;
+
+	if (!is_if && strcmp(word, "with") != 0) {
+		p->at = at;
+		return read_end(p); /* which says what is not expected */
+	}
+	struct template_node *inner =
+		add_node(p, &node->otherwise, is_if ? TEMPLATE_IF : TEMPLATE_WITH);
+
+	*ret_end = ENDS_AT_END;
+	return read_block(p, inner);
 }
 
 /* Behind the word: the pipeline, the body, and what is otherwise. */
@@ -429,24 +460,13 @@ static struct err *read_block(struct parser *p, struct template_node *node)
 	TRY(read_pipe(p, true, &node->pipe));
 	if (node->pipe->declared[1] && node->kind != TEMPLATE_RANGE)
 		return template_err(p->t, from, "only range sets two variables");
+	size_t own = p->n_variables;
+
 	TRY(read_end(p));
 	TRY(read_list(p, &node->body, &end));
-	if (end == ENDS_AT_ELSE) {
-		skip_blanks(p);
-		if (here(p, "if ") || here(p, "with ")) {
-			/* the {{end}} of the inner block is ours as well */
-			bool is_if = here(p, "if ");
-			struct template_node *inner =
-				add_node(p, &node->otherwise, is_if ? TEMPLATE_IF : TEMPLATE_WITH);
-
-			p->at += is_if ? 2 : 4;
-			TRY(read_block(p, inner));
-			end = ENDS_AT_END;
-		} else {
-			TRY(read_end(p));
-			TRY(read_list(p, &node->otherwise, &end));
-		}
-	}
+	p->n_variables = own;
+	if (end == ENDS_AT_ELSE)
+		TRY(read_otherwise(p, node, &end));
 	if (end != ENDS_AT_END)
 		return template_err(p->t, node->at,
 				    end == ENDS_AT_ELSE ? "a block has two {{else}}"
@@ -467,7 +487,7 @@ static struct err *read_action(struct parser *p, struct template_list *list, int
 		       { "range", TEMPLATE_RANGE } };
 	size_t from = p->at;
 
-	p->at += str_starts(p->t->text + p->at, "{{- ") ? 3 : 2;
+	p->at += trims(p->t->text + p->at) ? 3 : 2;
 	skip_blanks(p);
 	size_t word_at = p->at;
 

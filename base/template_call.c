@@ -89,7 +89,7 @@ static void print_value(const json_t *v, FILE *out)
 		fputs(real, out);
 		break;
 	case JSON_NULL:
-		fputs("<no value>", out);
+		fputs("<nil>", out);
 		break;
 	default:
 		fputs(json_is_true(v) ? "true" : "false", out);
@@ -173,15 +173,22 @@ static struct err *call_title(const struct template_call *c, json_t **ret)
 
 static struct err *call_join(const struct template_call *c, json_t **ret)
 {
-	auto_strv char **items = NULL;
 	const char *between = NULL;
+	char *text = NULL;
+	size_t len;
 
 	TRY(want_string(c, 1, &between));
 	if (!json_is_array(c->args[0]))
 		return bad(c, "argument 1 is no list");
-	for (size_t i = 0; i < json_array_size(c->args[0]); i++)
-		strv_add(&items, template_text(json_array_get(c->args[0], i)));
-	return give(c, strv_join(items, between), ret);
+	FILE *f = open_memstream(&text, &len);
+
+	/* more than give() takes is not made */
+	for (size_t i = 0; i < json_array_size(c->args[0]) && ftello(f) <= TEMPLATE_TEXT_MAX; i++) {
+		fputs(i ? between : "", f);
+		print_value(json_array_get(c->args[0], i), f);
+	}
+	fclose(f);
+	return give(c, text, ret);
 }
 
 static struct err *call_split(const struct template_call *c, json_t **ret)

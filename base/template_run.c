@@ -253,10 +253,25 @@ static struct err *range_object(struct run *r, const struct template_node *node,
 	return NULL;
 }
 
+/* As with Go, the variables of a range that has no turn are what it has none of. */
+static struct err *run_no_turn(struct run *r, const struct template_node *node, json_t *value)
+{
+	size_t before = r->n_variables;
+	struct err *e = NULL;
+
+	for (size_t i = 0; i < ARRAY_LEN(node->pipe->declared) && !e; i++)
+		if (node->pipe->declared[i])
+			e = set_variable(r, node->pipe, i, value);
+	if (!e)
+		e = run_list(r, &node->otherwise);
+	forget_variables(r, before);
+	return e;
+}
+
 static struct err *run_range(struct run *r, const struct template_node *node, json_t *value)
 {
 	if (!template_truth(value) && !json_is_number(value) && !json_is_boolean(value))
-		return run_list(r, &node->otherwise);
+		return run_no_turn(r, node, value);
 	if (json_is_object(value))
 		return range_object(r, node, value);
 	if (!json_is_array(value))
@@ -304,7 +319,8 @@ static struct err *run_node(struct run *r, const struct template_node *node)
 		return run_branch(r, node, value);
 	if (node->pipe->declared[0])
 		return set_variable(r, node->pipe, 0, value);
-	auto_free char *text = template_text(value);
+	auto_free char *text =
+		json_is_null(value) ? mem_strdup("<no value>") : template_text(value);
 
 	return put(r, node, text, strlen(text));
 }

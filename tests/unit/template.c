@@ -11,7 +11,8 @@
 #include "tests/check.h"
 
 static const char data[] =
-	"{\"Name\":\"web\",\"ID\":7,\"Part\":0.5,\"Up\":true,\"None\":null,\"Empty\":[],"
+	"{\"Name\":\"web\",\"ID\":7,\"Part\":0.5,\"Up\":true,\"None\":null,\"Empty\":[],\"Nils\":["
+	"null,1],"
 	"\"State\":{\"Status\":\"running\",\"Code\":0},\"Ports\":[80,443],\"Words\":[\"a\",\"b\"],"
 	"\"Labels\":{\"com.x/y\":\"1\",\"b\":\"2\"},\"List\":[{\"N\":1},{\"N\":2}]}";
 
@@ -97,6 +98,11 @@ TEST(blocks_choose_and_repeat)
 		  "{{$x := 0}}{{range .Ports}}{{$x = .}}{{end}}{{$x}}", "443" },
 		{ "a variable of a block hides", "{{$x := 1}}{{if true}}{{$x := 2}}{{$x}}{{end}}{{$x}}", "21" },
 		{ "a variable has fields", "{{$s := .State}}{{$s.Status}}", "running" },
+		{ "the variables of a range that has no turn",
+		  "{{range $i, $v := .Empty}}{{else}}{{$i}} {{$v}}{{end}}", "[] []" },
+		{ "trimmed by any blank", "a {{-\n.Name\n-}} b {{-\t.ID\t-}} c", "awebb7c" },
+		{ "else if over lines", "{{if .None}}a{{else if\n.Up}}b{{end}}", "b" },
+		{ "a comment that seems to end where it begins", "a{{/*/ x */}}b", "ab" },
 		{ "trimmed", "a \n{{- .Name -}}\n b", "awebb" },
 		{ "a comment", "a{{/* nothing }} */}}b", "ab" },
 		{ "a trimmed comment", "a {{- /* x */ -}} b", "ab" },
@@ -123,7 +129,8 @@ TEST(functions_are_gos_and_dockers)
 		{ "split", "{{index (split \"a:b:c\" \":\") 1}}", "b" },
 		{ "printf", "{{printf \"%s-%d %q|%5s|%-5s|%05.1f|%t|%x|%%\" .Name .ID \"x\" \"r\" \"l\" .Part .Up 255}}",
 		  "web-7 \"x\"|    r|l    |000.5|true|ff|%" },
-		{ "printf of anything", "{{printf \"%v %v\" .Ports .None}}", "[80 443] <no value>" },
+		{ "printf of anything", "{{printf \"%v %v\" .Ports .None}}", "[80 443] <nil>" },
+		{ "nil within", "{{print nil}} {{index (split \"a\" \"b\") 0}} {{.Nils}}", "<nil> a [<nil> 1]" },
 		{ "printf counts characters", "{{printf \"%4s|%.1s\" \"\303\244\" \"\303\244b\"}}", "   \303\244|\303\244" },
 		{ "print", "{{print 1 2 \"a\" \"b\" 3}}", "1 2ab3" },
 		{ "println", "{{println .Name .ID}}", "web 7\n" },
@@ -142,8 +149,8 @@ TEST(errors_name_the_place)
 {
 	static const struct row rows[] = {
 		{ "no such field", "a\n {{.Nme}}",
-		  "error: 2:4: there is no field 'Nme'; there are Name, ID, Part, Up, None, Empty, State, Ports, "
-		  "Words, Labels, List" },
+		  "error: 2:4: there is no field 'Nme'; there are Name, ID, Part, Up, None, Empty, Nils, State, "
+		  "Ports, Words, Labels, List" },
 		{ "no such field within", "{{.State.X}}", "error: 1:3: there is no field 'X'; there are Status, Code" },
 		{ "a field of a text", "{{.Name.X}}", "error: 1:3: there is no field 'X' in what is no mapping" },
 		{ "a field of nil", "{{.None.X}}", "error: 1:3: nil has no field 'X'" },
@@ -157,6 +164,8 @@ TEST(errors_name_the_place)
 		  "split upper lower title truncate pad print printf println" },
 		{ "no such variable", "{{$x}}", "error: 1:3: there is no variable '$x'" },
 		{ "a variable has gone", "{{if $x := .Up}}{{end}}{{$x}}", "error: 1:26: there is no variable '$x'" },
+		{ "a variable of the other branch", "{{if .None}}{{$x := 1}}{{else}}{{$x}}{{end}}",
+		  "error: 1:34: there is no variable '$x'" },
 		{ "too few arguments", "{{join .Words}}", "error: 1:3: join wants 2 arguments, not 1" },
 		{ "too many arguments", "{{len .Words 1}}", "error: 1:3: len wants 1 argument, not 2" },
 		{ "a wrong argument", "{{upper .ID}}", "error: 1:3: argument 1 is no text" },
@@ -195,7 +204,11 @@ TEST(everything_is_bounded)
 	auto_free char *slow = mem_printf("%s%s", loop, ends);
 	auto_free char *doubled = repeat("{{$x = printf \"%s%s\" $x $x}}", 30);
 	auto_free char *growing = mem_printf("{{$x := \"ab\"}}%s", doubled);
+	auto_free char *many = repeat("{{$x = printf \"%s%s\" $x $x}}", 18);
+	auto_free char *joined = mem_printf("{{$x := \"ab\"}}%s{{join (split $x \"a\") $x}}", many);
 	const struct row rows[] = {
+		{ "a text between many", joined,
+		  "error: 1:537: a text of more than 1048576 bytes" },
 		{ "blocks", deep, "error: 1:516: blocks are too deep within each other" },
 		{ "parentheses", nested, "error: 1:67: too many parentheses" },
 		{ "fields", path, "error: 1:131: too many fields of fields" },
