@@ -285,11 +285,47 @@ static void open_reader(struct reader *r)
 	r->inode = r->file && fstat(fileno(r->file), &st) == 0 ? st.st_ino : 0;
 }
 
-static bool rotated(const struct reader *r)
+static char *older(const struct reader *r, size_t age)
 {
-	struct stat st;
+	return age ? mem_printf("%s.%zu", r->path, age) : mem_strdup(r->path);
+}
 
-	return stat(r->path, &st) == 0 && st.st_ino != r->inode;
+/* How many files are newer than the one @r reads, which keeps its inode; all of them when it is gone. */
+static size_t newer_files(const struct reader *r)
+{
+	size_t age = 0;
+
+	for (; age < FILES_LIMIT; age++) {
+		auto_free char *path = older(r, age);
+		struct stat st;
+
+		bool there = stat(path, &st) == 0;
+
+		if (there ? st.st_ino == r->inode : age > 0) /* the newest may just be being made */
+			break;
+	}
+	return age;
+}
+
+/* Goes on to the file after this one. False: there is none yet, or names have changed meanwhile. */
+static bool open_next(struct reader *r)
+{
+	size_t newer = newer_files(r);
+	struct reader next = { .path = older(r, newer ? newer - 1 : 0) };
+
+	open_reader(&next);
+	free(next.path);
+	if (!next.file)
+		return false;
+	if (newer_files(r) != newer) {
+		fclose(next.file);
+		return false;
+	}
+	if (r->file)
+		fclose(r->file);
+	r->file = next.file;
+	r->inode = next.inode;
+	return true;
 }
 
 /* Moves to the last @lines of the file (-1: its start); how many it lacks. */
@@ -329,8 +365,7 @@ static bool read_rotated(const struct pod_logs *l, const struct reader *r, int64
 	size_t n = 0;
 
 	while (n < FILES_LIMIT && lines != 0) {
-		struct reader one = { .service = r->service,
-				      .path = mem_printf("%s.%zu", r->path, n + 1) };
+		struct reader one = { .service = r->service, .path = older(r, n + 1) };
 
 		open_reader(&one);
 		if (!one.file) {
@@ -366,8 +401,10 @@ static void follow(const struct pod_host *h, const char *name, const struct pod_
 			h, name); /* before reading: what was written until then is shown */
 		for (size_t i = 0; i < n && go_on; i++) {
 			go_on = drain(&readers[i], l);
-			if (go_on && rotated(&readers[i])) {
-				open_reader(&readers[i]);
+			while (go_on && newer_files(&readers[i])) {
+				go_on = drain(&readers[i], l); /* all of what was its last */
+				if (!go_on || !open_next(&readers[i]))
+					break;
 				go_on = drain(&readers[i], l);
 			}
 		}

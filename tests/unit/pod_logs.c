@@ -535,6 +535,72 @@ TEST(following_ends_with_the_pod)
 	CHECK_INT((int64_t)l.n, 12004);
 }
 
+/* Who is slow: while it shows the first line, what it follows is rotated several times. */
+struct slow_reader {
+	struct log_writer *w;
+	int64_t next;
+	bool ordered;
+};
+
+static bool on_slow_line(void *ctx, const char *service, enum pod_stream stream, const char *time,
+			 const char *text, size_t len)
+{
+	enum { BURST = 200 /* four files of 4 KiB and more */ };
+	struct slow_reader *r = ctx;
+
+	(void)service;
+	(void)stream;
+	(void)time;
+	(void)len;
+	for (int i = 0; i < BURST && r->next == 0; i++) {
+		auto_free char *line = mem_printf("%d\n", i + 1);
+
+		put(r->w, line);
+	}
+	r->ordered &= strtoll(text, NULL, 10) == r->next;
+	r->next++;
+	return strtoll(text, NULL, 10) < BURST;
+}
+
+TEST(who_follows_slowly_misses_no_file)
+{
+	struct pod_host *h = make_host();
+	auto_free char *path = mem_printf("%s/run/pods/shop/lock", check_dir());
+	int ready[2], end[2];
+	char c;
+
+	check_file(path, "");
+	CHECK(pipe(ready) == 0 && pipe(end) == 0);
+	pid_t holder = fork();
+
+	if (holder == 0) { /* the pod is alive as long as we read */
+		auto_fd int lock = open(path, O_RDWR | O_CLOEXEC);
+
+		close(end[1]);
+		(void)flock(lock, LOCK_EX);
+		(void)!write(ready[1], "x", 1);
+		(void)!read(end[0], &c, 1);
+		_exit(0);
+	}
+	CHECK(read(ready[0], &c, 1) == 1);
+	struct slow_reader r = {
+		.w = open_log_as(h, "web", (struct plan_log) { .size_max = 4 << 10, .files = 7 }),
+		.ordered = true
+	};
+	const struct pod_logs how = {
+		.tail = -1, .follow = true, .ctx = &r, .on_line = on_slow_line
+	};
+
+	put(r.w, "0\n");
+	auto_err struct err *e = pod_logs(h, "shop", &how);
+
+	close(end[1]);
+	CHECK_STR(err_text(e), "success");
+	CHECK(size_of(h, "web.log.4") < 0 && size_of(h, "web.log.3") > 0);
+	CHECK(r.ordered);
+	CHECK_INT(r.next, 201);
+}
+
 TEST(a_full_disk_loses_lines_and_nothing_else)
 {
 	struct pod_host *h = make_host();
