@@ -49,6 +49,16 @@ static void remove_surplus(const struct log_writer *w)
 	}
 }
 
+/* Of a supervisor that was killed while it wrote; what comes next would be lost with it. */
+static void end_half_line(struct log_writer *w)
+{
+	char last = '\n';
+
+	if (w->size > 0 && pread(w->fd, &last, 1, w->size - 1) == 1 && last != '\n' &&
+	    write(w->fd, "\n", 1) == 1)
+		w->size++;
+}
+
 static struct err *open_file(struct log_writer *w, const struct pod_host *h, const char *pod,
 			     const char *service)
 {
@@ -57,8 +67,9 @@ static struct err *open_file(struct log_writer *w, const struct pod_host *h, con
 
 	TRY(fd_mkdirs(AT_FDCWD, dir, 0700));
 	w->path = mem_printf("%s/%s.log", dir, service);
-	TRY(fd_openat(AT_FDCWD, w->path, O_WRONLY | O_CREAT | O_APPEND, &w->fd));
+	TRY(fd_openat(AT_FDCWD, w->path, O_RDWR | O_CREAT | O_APPEND, &w->fd));
 	w->size = fstat(w->fd, &st) == 0 ? st.st_size : 0;
+	end_half_line(w);
 	remove_surplus(w);
 	return NULL;
 }
@@ -149,6 +160,19 @@ static void put_text(FILE *f, const char *s, size_t len)
 	}
 }
 
+/* A full disk loses lines, never the service; and whole ones, or the next would be lost with it. */
+static void write_line(struct log_writer *w, const char *text, size_t size)
+{
+	ssize_t n = w->fd < 0 ? -1 : write(w->fd, text, size);
+
+	if (n == (ssize_t)size)
+		return;
+	if (n > 0)
+		(void)!ftruncate(w->fd, lseek(w->fd, 0, SEEK_END) - n);
+	if (w->lost++ == 0)
+		log_warn("%s: the disk does not take what is written, lines are lost", w->path);
+}
+
 static void write_piece(struct log_writer *w, const struct log_piece *p)
 {
 	auto_free char *time = proc_now_text();
@@ -163,9 +187,7 @@ static void write_piece(struct log_writer *w, const struct log_piece *p)
 	fclose(f);
 	if (w->plan->size_max && w->size && w->size + (off_t)size > w->plan->size_max)
 		rotate(w);
-	/* a full disk loses lines, never the service */
-	if (w->fd < 0 || write(w->fd, text, size) != (ssize_t)size)
-		w->lost++;
+	write_line(w, text, size);
 	w->size += (off_t)size;
 	free(text);
 }
@@ -217,6 +239,9 @@ void log_free(struct log_writer *w)
 {
 	if (!w)
 		return;
+	if (w->lost)
+		log_warn("%s: %llu lines were lost: the disk did not take them", w->path,
+			 (unsigned long long)w->lost);
 	journal_free(w->journal);
 	fd_cleanup(&w->fd);
 	free(w->partial[0]);

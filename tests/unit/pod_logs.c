@@ -2,9 +2,12 @@
 /* tests/unit/pod_logs.c - what services have written comes back: whole, in order, and no more than is kept. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -12,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "pod/internal.h"
@@ -132,6 +136,14 @@ static void check_text(const struct pod_host *h, int64_t tail, const char *want)
 	auto_free char *got = text_of(&l, NULL);
 
 	CHECK_STR(got, want);
+}
+
+static off_t size_of(const struct pod_host *h, const char *file)
+{
+	auto_free char *path = mem_printf("%s/pods/shop/logs/%s", h->root, file);
+	struct stat st;
+
+	return stat(path, &st) == 0 ? st.st_size : -1;
 }
 
 /* ---- tests ---- */
@@ -375,14 +387,6 @@ TEST(without_a_file_there_are_no_lines)
 
 /* ---- rotation ---- */
 
-static off_t size_of(const struct pod_host *h, const char *file)
-{
-	auto_free char *path = mem_printf("%s/pods/shop/logs/%s", h->root, file);
-	struct stat st;
-
-	return stat(path, &st) == 0 ? st.st_size : -1;
-}
-
 /* Numbered lines until @files files are full. Returns how many. */
 static int fill(const struct pod_host *h, struct log_writer *w, const char *file)
 {
@@ -468,6 +472,39 @@ TEST(half_a_line_and_foreign_lines_are_passed_over)
 			 "{\"log\":\"two\\n\",\"stream\":\"stderr\",\"time\":\"t\"}\n"
 			 "{\"log\":\"cut\\n\",\"stream\":\"std");
 	check_text(h, -1, "one\ntwo\n");
+}
+
+TEST(what_is_written_behind_half_a_line_is_not_lost_with_it)
+{
+	struct pod_host *h = make_host();
+	auto_free char *path = mem_printf("%s/pods/shop/logs/web.log", h->root);
+
+	check_why("the last supervisor was killed while it wrote");
+	check_file(path, "{\"log\":\"cut\\n\",\"stre");
+	struct log_writer *w = open_log(h, "web");
+
+	put(w, "one\n");
+	check_text(h, -1, "one\n");
+
+	check_why("the disk was full for a while");
+	struct rlimit full = { (rlim_t)size_of(h, "web.log") + 10, RLIM_INFINITY },
+		      more = { RLIM_INFINITY, RLIM_INFINITY };
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	CHECK(setrlimit(RLIMIT_FSIZE, &full) == 0);
+	put(w, "two\n");
+	put(w, "three\n");
+	CHECK(setrlimit(RLIMIT_FSIZE, &more) == 0);
+	auto_fd int said = memfd_create("log", MFD_CLOEXEC);
+
+	log_to(said);
+	put(w, "four\n");
+	log_free(w);
+	check_text(h, -1, "one\nfour\n");
+	char text[500] = { 0 };
+
+	CHECK(pread(said, text, sizeof(text) - 1, 0) > 0);
+	CHECK(strstr(text, "/web.log: 2 lines were lost: the disk did not take them\n"));
 }
 
 TEST(reading_ends_when_it_is_told_to)
