@@ -33,6 +33,16 @@ bool str_one_of(const char *s, const char *const *list)
 	return false;
 }
 
+char *str_brief(const char *s, size_t max)
+{
+	size_t n = 0, kept = 0; /* characters, and the bytes of all but the last of @max */
+
+	for (size_t i = 0; s[i]; i++)
+		if (((unsigned char)s[i] & 0xc0) != 0x80 && ++n == max)
+			kept = i;
+	return n > max ? mem_printf("%.*s…", (int)kept, s) : mem_strdup(s);
+}
+
 struct err *str_number(const char *s, int64_t min, int64_t max, int64_t *ret)
 {
 	char *end;

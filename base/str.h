@@ -14,6 +14,9 @@ bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
 bool str_one_of(const char *s, const char *const *list); /* @list ends with NULL */
 
+/* @s, of which at most @max characters of UTF-8 are shown: the last is "…" for those left out. The caller's. */
+char *str_brief(const char *s, size_t max) must_check;
+
 /* A decimal number in [@min, @max] and nothing else. */
 struct err *str_number(const char *s, int64_t min, int64_t max, int64_t *ret) must_check;
 

@@ -116,9 +116,8 @@ static struct err *add_service(struct listing *l, const struct pod_state *pod,
 {
 	auto_free char *status = status_text(s), *age = text_since(s->started);
 	auto_free char *created = *s->started ? mem_printf("%s ago", age) : mem_strdup("-");
-	auto_free char *command = strlen(s->command) > 20 && !whole
-					  ? mem_printf("\"%.18s…\"", s->command)
-					  : mem_printf("\"%s\"", s->command);
+	auto_free char *brief = whole ? mem_strdup(s->command) : str_brief(s->command, 20);
+	auto_free char *command = mem_printf("\"%s\"", brief);
 
 	return listing_add(l, service_json(pod, s, status, created),
 			   (const char *const[]) { s->container, s->image, command, s->service,

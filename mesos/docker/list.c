@@ -111,9 +111,8 @@ static void print_container(const struct ps_values *v, const struct pod_service_
 {
 	const char *id = json_string_value(json_at(s->json, "id"));
 	auto_free char *created = since(json_string_value(json_at(s->json, "created")));
-	auto_free char *command = strlen(s->command) > 20 && !v->no_trunc
-					  ? mem_printf("\"%.19s…\"", s->command)
-					  : mem_printf("\"%s\"", s->command);
+	auto_free char *brief = v->no_trunc ? mem_strdup(s->command) : str_brief(s->command, 20);
+	auto_free char *command = mem_printf("\"%s\"", brief);
 	auto_free char *status = docker_status(s);
 
 	if (v->quiet)

@@ -68,6 +68,21 @@ in_shop() { slipway -p shop "$@"; }
 	assert_one_message "--format: 'nonsense' is not table, json, a template as '{{.Name}}', or 'table TEMPLATE'"
 }
 
+# alter FILTER: the state of the shop, changed by jq.
+alter() {
+	local file=$SLIPWAY_RUN/pods/shop/state.json
+	jq "$1" "$file" >new.json && mv new.json "$file"
+}
+
+@test "ps: a long command is cut between letters" {
+	alter '.services[0].command = "printf äöüäöüäöüäöüäöü" | .services[1].command = "sleep 1000000000 ä 0"'
+	run --separate-stderr in_shop ps -a
+	assert_line '"printf äöüäöüäöüäöü…"'
+	assert_line '"sleep 1000000000 ä 0"' # 20 letters, 21 bytes
+	run --separate-stderr in_shop ps -a --no-trunc
+	assert_line '"printf äöüäöüäöüäöüäöü"'
+}
+
 @test "ls: templates, json and quiet" {
 	run --separate-stderr slipway ls -a --format '{{.Name}}={{.ConfigFiles}}'
 	assert_output shop=/srv/compose.yml

@@ -217,6 +217,27 @@ TEST(a_trace_is_written_to_what_is_there_and_does_not_replace_it)
 	CHECK(strstr(text, "\"a span\""));
 }
 
+TEST(a_text_is_cut_between_characters)
+{
+	static const struct {
+		const char *text, *want;
+	} rows[] = {
+		{ "", "" },
+		{ "1234", "1234" },
+		{ "12345", "123…" },
+		{ "ääää", "ääää" },
+		{ "äääää", "äää…" },
+		{ "日本語日本", "日本語…" },
+		{ "a\x80\x80\x80\x80", "a\x80\x80\x80\x80" }, /* nothing that begins a character */
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		auto_free char *got = str_brief(rows[i].text, 4);
+
+		CHECK_STR(got, rows[i].want);
+	}
+}
+
 TEST(directories_are_made_with_their_parents)
 {
 	auto_fd int dir = open_dir();
