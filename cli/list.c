@@ -60,11 +60,12 @@ static bool is_running(const struct pod_service_state *s)
 static char *status_text(const struct pod_service_state *s)
 {
 	bool running = strcmp(s->state, "running") == 0;
+	bool unsure = strcmp(s->health, "starting") == 0;
+	const char *health = !*s->health ? "" : unsure ? " (health: " : " (";
 	auto_free char *age = text_since(running ? s->started : s->finished);
 
 	if (running)
-		return mem_printf("Up %s%s%s%s", age, *s->health ? " (" : "", s->health,
-				  *s->health ? ")" : "");
+		return mem_printf("Up %s%s%s%s", age, health, s->health, *s->health ? ")" : "");
 	if (strcmp(s->state, "paused") == 0) {
 		auto_free char *up = text_since(s->started);
 

@@ -53,11 +53,12 @@ static char *since(const char *text)
 char *docker_status(const struct pod_service_state *s)
 {
 	bool up = docker_is_running(s);
+	bool unsure = strcmp(s->health, "starting") == 0;
+	const char *health = !*s->health ? "" : unsure ? " (health: " : " (";
 	auto_free char *age = since(up ? s->started : s->finished);
 
 	if (up)
-		return mem_printf("Up %s%s%s%s", age, *s->health ? " (" : "", s->health,
-				  *s->health ? ")" : "");
+		return mem_printf("Up %s%s%s%s", age, health, s->health, *s->health ? ")" : "");
 	if (strcmp(s->state, "exited") == 0)
 		return mem_printf("Exited (%lld) %s ago", (long long)s->exit_code, age);
 	return mem_strdup(strcmp(s->state, "dead") == 0 ? "Dead" : "Created");

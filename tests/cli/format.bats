@@ -83,6 +83,16 @@ alter() {
 	assert_line '"printf äöüäöüäöüäöüäöü"'
 }
 
+@test "ps: health has docker's words" {
+	alter '.services[].state = "running" | .services[0].health = "starting"'
+	exec {lock}>"$SLIPWAY_RUN/pods/shop/lock" # as its supervisor does
+	flock "$lock"
+	run --separate-stderr in_shop ps --format '{{.Status}}'
+	exec {lock}>&-
+	[[ ${lines[0]} == 'Up '*' (health: starting)' ]]
+	[[ ${lines[1]} == 'Up '*' (healthy)' ]]
+}
+
 @test "ls: templates, json and quiet" {
 	run --separate-stderr slipway ls -a --format '{{.Name}}={{.ConfigFiles}}'
 	assert_output shop=/srv/compose.yml
