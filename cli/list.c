@@ -307,11 +307,11 @@ const struct opt images_options[] = {
 /* A reference cut into what docker calls repository and tag. */
 static void split_name(const char *name, char **ret_repository, char **ret_tag)
 {
-	const char *slash = strrchr(name, '/'), *colon = strrchr(slash ? slash : name, ':');
 	const char *at = strchr(name, '@');
-	size_t length = at ? (size_t)(at - name) : colon ? (size_t)(colon - name) : strlen(name);
+	auto_free char *plain = mem_strndup(name, strcspn(name, "@"));
+	const char *slash = strrchr(plain, '/'), *colon = strrchr(slash ? slash : plain, ':');
 
-	*ret_repository = mem_strndup(name, length);
+	*ret_repository = mem_strndup(plain, colon ? (size_t)(colon - plain) : strlen(plain));
 	*ret_tag = mem_strdup(at ? "<none>" : colon ? colon + 1 : "latest");
 }
 

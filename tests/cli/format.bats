@@ -93,6 +93,12 @@ alter() {
 	[[ ${lines[1]} == 'Up '*' (healthy)' ]]
 }
 
+@test "images: a digest hides the tag, and is no part of the repository" {
+	alter '.services[0].image = "host:5000/example/web:1@sha256:0123" | .services[1].image = "example/db@sha256:0123"'
+	run --separate-stderr slipway compose -p shop images --format '{{.Repository}} {{.Tag}}'
+	assert_output $'host:5000/example/web <none>\nexample/db <none>'
+}
+
 @test "ls: templates, json and quiet" {
 	run --separate-stderr slipway ls -a --format '{{.Name}}={{.ConfigFiles}}'
 	assert_output shop=/srv/compose.yml
