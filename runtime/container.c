@@ -327,6 +327,16 @@ static struct err *prepare_container(struct birth *b, const struct runtime_order
 	return NULL;
 }
 
+/* Nobody will know of it: it is not left to run, nor as a zombie. */
+static void discard(struct birth *b)
+{
+	struct proc_exit status;
+
+	err_ignore(proc_kill(b->pidfd, SIGKILL));
+	err_ignore(proc_wait(b->pidfd, &status));
+	fd_close(&b->pidfd);
+}
+
 static struct err *finish(struct birth *b, struct runtime_container *ret)
 {
 	auto_fd int socket = b->sockets[0];
@@ -335,7 +345,12 @@ static struct err *finish(struct birth *b, struct runtime_container *ret)
 	errno = b->error;
 	if (b->failed)
 		return err_errno("%s", b->failed);
-	TRY(pid_of(b->pidfd, &pid));
+	struct err *e = pid_of(b->pidfd, &pid);
+
+	if (e) {
+		discard(b);
+		return e;
+	}
 	*ret = (struct runtime_container) { .pid = pid,
 					    .pidfd = b->pidfd,
 					    .socket = fd_steal(&socket) };

@@ -29,3 +29,32 @@ without() {
 	assert_line nodev
 	slipway down
 }
+
+# fdinfo PID [OPTION...]: strace of a supervisor for a second, in which it starts health checks.
+fdinfo() {
+	local pid=$1
+	shift
+	timeout -s INT 1.5 strace -qq -o fdinfo.txt -e trace=openat "$@" -p "$pid" || [ $? -eq 124 ]
+}
+pidfds() { find "/proc/$1/fd" -lname 'anon_inode:\[pidfd\]' | wc -l; }
+children() { ps -o pid= --ppid "$1" | wc -l; }
+
+# What was cloned, but cannot be told by its number, is ended and waited for.
+@test "a process whose number cannot be read is not left behind" {
+	need_command strace
+	service it <<-'END'
+		command: [sleep, "1000"]
+		init: true
+		healthcheck: {test: ["CMD", "true"], interval: 100ms}
+	END
+	slipway up -d --wait
+	local supervisor path pidfds children
+	supervisor=$(jq .supervisor "$SLIPWAY_RUN/pods/$project/state.json")
+	fdinfo "$supervisor"
+	path=$(grep -om 1 '/proc/self/fdinfo/[0-9]*' fdinfo.txt)
+	pidfds=$(pidfds "$supervisor") children=$(children "$supervisor")
+	fdinfo "$supervisor" -P "$path" -e inject=openat:error=EMFILE
+	grep -q INJECTED fdinfo.txt
+	wait_for 3 eval "[ \$(pidfds $supervisor) -le $pidfds ] && [ \$(children $supervisor) -le $children ]"
+	slipway down -t 0
+}
