@@ -20,6 +20,7 @@
 #   in_container LINE...      what a shell in a container says to these lines
 #   wait_for SECONDS CMD...   until CMD succeeds; fails after that time
 #   assert_success, assert_failure [CODE], assert_line, assert_output: look at $status and $output
+#   holds FILTER              is true of the JSON that is read
 #   field SERVICE NAME        one value out of `slipway ps -a --format json`
 #   assert_no_leaks           nothing is left; also run after each test
 
@@ -244,6 +245,9 @@ assert_output() { [ "$output" = "$1" ] || show "wanted: $1"; }
 # assert_line TEXT: some line of the output contains the text.
 assert_line() { [[ $output == *"$1"* ]] || show "nowhere in the output: $1"; }
 refute_line() { [[ $output != *"$1"* ]] || show "should not be in the output: $1"; }
+
+# holds FILTER: whether it is true of the JSON on standard input. (`jq -e` is content with no input at all.)
+holds() { [ "$(jq "($1) | not | not")" = true ]; }
 
 # assert_one_message TEXT: the standard error of `run --separate-stderr` has a single line, which
 # begins with the program's name and contains the text.

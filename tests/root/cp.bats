@@ -113,7 +113,9 @@ a_service() {
 	slipway cp a:/tmp/t - >t.tar
 	[ "$(tar tf t.tar | tr '\n' ' ')" = 't/ t/link t/sub/ t/sub/x ' ]
 	tar xpf t.tar
-	[ "$(stat -c %a:%u:%g t/sub/x)" = 4711:12:34 ] && [ "$(readlink t/link)" = sub/x ] && [ "$(cat t/sub/x)" = x ]
+	[ "$(stat -c %a:%u:%g t/sub/x)" = 4711:12:34 ]
+	[ "$(readlink t/link)" = sub/x ]
+	[ "$(cat t/sub/x)" = x ]
 	[ "$(slipway cp a:/tmp/t/sub/x - | tar xO)" = x ]
 	[ "$(slipway cp a:/tmp/t/. - | tar t | tr '\n' ' ')" = './ ./link ./sub/ ./sub/x ' ]
 	[ "$(slipway cp a:/tmp/t/link - | tar tv | cut -c1)" = l ]
@@ -166,7 +168,9 @@ a_service() {
 	assert_one_message 'cp -: l/inside: open l: No such file or directory' # /tmp/to/etc, as seen from there
 	run slipway exec -T a find / -xdev -type f \( -name dots -o -name absolute -o -name through -o -name up -o -name inside \)
 	[ "$(sort <<<"$output" | tr '\n' ' ')" = '/tmp/to/absolute /tmp/to/dots /tmp/to/through /tmp/to/up ' ] || show 'somewhere else'
-	[ ! -e /dots ] && [ ! -e /absolute ] && [ ! -e /through ]
+	[ ! -e /dots ]
+	[ ! -e /absolute ]
+	[ ! -e /through ]
 	run --separate-stderr slipway cp - a:/tmp/to <hard.tar
 	assert_failure 1
 	run --separate-stderr slipway cp - a:/tmp/to <device.tar

@@ -25,7 +25,7 @@ run_task() {
 # As the executor: inspect, every 500 ms, until it was started.
 is_started() {
 	docker inspect --type=container "$name" 2>/dev/null |
-		jq -e '.[0] | .State.Pid > 0 and .State.StartedAt != "0001-01-01T00:00:00Z"' >/dev/null
+		holds '.[0] | .State.Pid > 0 and .State.StartedAt != "0001-01-01T00:00:00Z"'
 }
 wait_started() { wait_for 10 is_started; }
 inspect() { docker inspect --type=container "$name" | jq -r ".[0]$1"; }
@@ -49,7 +49,7 @@ no_pods() { [ -z "$(ls "$SLIPWAY_RUN/pods")" ]; }
 	assert_line 'no such object: no-such-image:latest'
 	run docker pull "$registry/nginx"
 	assert_success
-	docker inspect "$registry/nginx" | jq -e '.[0].ContainerConfig |
+	docker inspect "$registry/nginx" | holds '.[0].ContainerConfig |
 		(.Entrypoint == null or (.Entrypoint | type) == "array") and (.Env | type) == "array" and (.Env[0] | test("="))' ||
 		show 'not what an agent reads'
 	run docker images
@@ -66,7 +66,7 @@ no_pods() { [ -z "$(ls "$SLIPWAY_RUN/pods")" ]; }
 	[ "$(inspect .NetworkSettings.IPAddress)" = "$(inspect .NetworkSettings.Networks.bridge.IPAddress)" ]
 	[ "$(inspect '.NetworkSettings.Ports["80/tcp"][0].HostPort')" = 31005 ]
 	[ "$(inspect .Config.Labels.MESOS_TASK_ID)" = nginx.1 ]
-	docker inspect --type=container "$name" | jq -e '.[0].HostConfig | .Devices == [] and .Dns == [] and .DnsOptions == [] and .DnsSearch == []'
+	docker inspect --type=container "$name" | holds '.[0].HostConfig | .Devices == [] and .Dns == [] and .DnsOptions == [] and .DnsSearch == []'
 	wait_for 5 curl -sf http://127.0.0.1:31005/ -o page
 	grep -q nginx page
 	run docker ps
@@ -98,7 +98,8 @@ no_pods() { [ -z "$(ls "$SLIPWAY_RUN/pods")" ]; }
 	for controller in cpu memory; do
 		[ -d "/sys/fs/cgroup/$controller" ] || skip "no v1 hierarchy of $controller"
 		group=$(awk -F: -v c="$controller" '{ n = split($2, k, ","); for (i = 1; i <= n; i++) if (k[i] == c) print $3 }' "/proc/$pid/cgroup")
-		[ "$group" ] && [ "$group" != / ]
+		[ "$group" ]
+		[ "$group" != / ]
 	done
 	[ "$(cat "/sys/fs/cgroup/memory$group/memory.limit_in_bytes")" = 67108864 ]
 	group=$(awk -F: '$2 ~ /(^|,)cpu(,|$)/ { print $3 }' "/proc/$pid/cgroup")

@@ -225,7 +225,7 @@ is_page() { [ "$(page "$1" 2>/dev/null)" = 'hello from the pod' ]; }
 	[ "$(jq -c 'select(.Service == "web").Publishers' <<<"$output")" = \
 		'[{"URL":"0.0.0.0","TargetPort":80,"PublishedPort":18080,"Protocol":"tcp"}]' ] || show 'not those ports'
 	[ "$(jq -r 'select(.Service == "cache").Health' <<<"$output")" = healthy ] || show 'not healthy'
-	jq -e '.ID and .Image and .Command' <<<"$output" >/dev/null
+	jq -s 'all(.ID and .Image and .Command)' <<<"$output" | holds .
 }
 
 @test "stop ends services, ps -a still has them" {
@@ -367,7 +367,7 @@ is_page() { [ "$(page "$1" 2>/dev/null)" = 'hello from the pod' ]; }
 	assert_line 'sidecar waits until cache is healthy'
 	run slipway plan --format json
 	assert_success
-	jq -e .steps <<<"$output" >/dev/null
+	holds .steps <<<"$output"
 	run slipway ps -a -q
 	assert_output ''
 }
@@ -379,7 +379,7 @@ is_page() { [ "$(page "$1" 2>/dev/null)" = 'hello from the pod' ]; }
 	assert_line "$registry/nginx"
 	run slipway images --format json
 	assert_success
-	jq -e . <<<"$output" >/dev/null
+	holds 'type == "array"' <<<"$output"
 	run slipway images -q
 	[ "${#lines[@]}" -eq 3 ] || show 'not three'
 }
@@ -388,7 +388,7 @@ is_page() { [ "$(page "$1" 2>/dev/null)" = 'hello from the pod' ]; }
 	run slipway doctor
 	assert_success
 	run slipway doctor --format json
-	jq -e . <<<"$output" >/dev/null
+	holds 'type == "array"' <<<"$output"
 }
 
 @test "what is detached holds nothing of who started it" {

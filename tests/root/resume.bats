@@ -125,7 +125,7 @@ reboot() {
 	slipway -p nobody suspend
 	is_field a State running || show '-p was not heard'
 	slipway -p "$project" suspend
-	! is_field a State running
+	! is_field a State running || show 'it runs'
 	slipway -p "$project" resume
 	is_field a State running
 	slipway down

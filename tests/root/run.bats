@@ -363,6 +363,7 @@ shop() {
 	[ "$(slipway ps -q)" = box ]
 	slipway kill box
 	run slipway wait box
+	[ "$status" -eq 137 ] || show 'wanted 137'
 	[ "$(slipway ps -a --format json | jq -r .ExitCode)" = 137 ]
 	run slipway run --cidfile other "$registry/busybox" true
 	[ "$status" -eq 125 ] || show 'wanted 125'
@@ -401,6 +402,7 @@ shop() {
 	assert_output again
 	slipway rm -f box
 	run slipway resume
+	assert_success
 	no_pods
 }
 

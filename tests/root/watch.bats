@@ -147,6 +147,7 @@ two_services() {
 	run slipway wait job
 	assert_failure 9
 	run slipway wait --down-project job
+	assert_failure 9
 	[ "$(slipway ls -q)" = '' ]
 }
 
