@@ -225,7 +225,7 @@ static void on_news_event(void *arg)
 			pod_fail(p, e);
 		} else {
 			log_warn("%s", err_text(e));
-			err_free(e);
+			c->start_error = e; /* for who has asked for it */
 		}
 		return;
 	}
@@ -374,6 +374,7 @@ struct err *container_start(struct container *c)
 {
 	c->stopping = false;
 	c->state = CONTAINER_STARTING;
+	err_free(steal(&c->start_error));
 	return err_wrap(runtime_go(&c->process), "service %s", c->plan->service->name);
 }
 
@@ -541,6 +542,7 @@ void container_release(struct container *c)
 	forget_process(c);
 	close_ends(c);
 	err_free(steal(&c->birth_error));
+	err_free(steal(&c->start_error));
 	spec_free(c->spec);
 	log_free(c->log);
 	c->spec = NULL;

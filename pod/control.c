@@ -370,6 +370,20 @@ static bool all_started(const struct pod *p, const struct client *c)
 	return true;
 }
 
+/* Of those that were to start: what they failed of, a copy, as two may have asked. */
+static struct err *start_errors(const struct pod *p, const struct client *c)
+{
+	struct err *errors = NULL;
+
+	for (size_t i = 0; i < p->plan->n_containers; i++) {
+		const struct err *e = p->containers[i]->start_error;
+
+		if (e && chosen(c, p->containers[i]))
+			errors = err_join(errors, err_new(err_code(e), "%s", err_text(e)));
+	}
+	return errors;
+}
+
 static bool has_happened(const struct pod *p, const struct client *c)
 {
 	if (c->applied)
@@ -397,6 +411,8 @@ void control_advance(struct pod *p)
 			if (!e && !has_happened(p, c))
 				continue;
 		}
+		if (c->starting)
+			e = err_join(e, start_errors(p, c));
 		c->waiting = false;
 		if (c->applied)
 			e = steal(&p->apply_error);

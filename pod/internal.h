@@ -293,6 +293,7 @@ struct container {
 	int ends[3];		 /* of its pipes, until it is cloned */
 	bool queued;		 /* prepared, to be cloned with others */
 	struct err *birth_error; /* why it was not */
+	struct err *start_error; /* why the last start got no further than to its program */
 	struct watch *on_exit, *on_news, *on_timer;
 	struct output output[2];
 	struct log_writer *log;

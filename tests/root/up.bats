@@ -626,6 +626,35 @@ rss() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$(jq .supervisor "$SL
 	done
 }
 
+@test "start and restart of a service whose program is gone tell so, and fail" {
+	printf '#!/bin/sh\nexec sleep 1000\n' >program
+	chmod +x program
+	compose <<-END
+		services:
+		  it: {image: $registry/busybox, command: [/bin/own/program], volumes: ['.:/bin/own'], stop_grace_period: 0s}
+		  other: {image: $registry/busybox, command: sleep 1000, init: true, stop_grace_period: 0s}
+	END
+	slipway up -d
+	rm program
+	run --separate-stderr slipway restart it
+	assert_failure 1
+	assert_one_message 'service it: exec: "/bin/own/program": executable file not found: no such file or directory'
+	is_field it ExitCode 127
+	run --separate-stderr slipway start
+	assert_failure 1
+	assert_one_message 'service it: exec: "/bin/own/program": executable file not found: no such file or directory'
+	echo nothing >program
+	run --separate-stderr slipway start it
+	assert_failure 1
+	assert_one_message 'service it: exec: "/bin/own/program": permission denied'
+	is_field it ExitCode 126
+	slipway restart other
+	printf '#!/bin/sh\nexec sleep 1000\n' >program
+	chmod +x program
+	slipway start
+	is_field it State running
+}
+
 @test "a pod that is changed again and again does not remember all of it; what did not change goes on" {
 	local large i first
 	large=$(head -c 50000 /dev/zero | tr '\0' x)
