@@ -11,6 +11,8 @@
 
 /* ---- ps ---- */
 
+enum { SHORT_ID = 12 }; /* digits, as docker's */
+
 struct ps_values {
 	bool all, quiet, services, no_trunc, orphans;
 	const char *format;
@@ -19,9 +21,9 @@ struct ps_values {
 #define V(f) offsetof(struct ps_values, f)
 const struct opt ps_options[] = {
 	{ 'a', "all", OPT_FLAG, NULL, V(all), "stopped containers too" },
-	{ 'q', "quiet", OPT_FLAG, NULL, V(quiet), "only the containers' names" },
+	{ 'q', "quiet", OPT_FLAG, NULL, V(quiet), "only the containers' ids" },
 	{ 0, "services", OPT_FLAG, NULL, V(services), "only the services' names" },
-	{ 0, "no-trunc", OPT_FLAG, NULL, V(no_trunc), "whole commands" },
+	{ 0, "no-trunc", OPT_FLAG, NULL, V(no_trunc), "whole commands and ids" },
 	{ 0, "status", OPT_TEXTS, "STATUS", V(status),
 	  "only those: created, running, paused, restarting, exited or dead" },
 	{ 0, "filter", OPT_TEXTS, "status=STATUS", V(filter), "the same" },
@@ -82,8 +84,9 @@ static char *status_text(const struct pod_service_state *s)
 
 /* Docker compose's member names, so that scripts go on working. */
 static json_t *service_json(const struct pod_state *pod, const struct pod_service_state *s,
-			    const char *status, const char *created)
+			    const char *status, const char *created, bool whole)
 {
+	auto_free char *id = mem_strndup(s->id, whole ? strlen(s->id) : SHORT_ID);
 	json_t *j = json_object();
 	json_t *publishers = json_at(s->json, "publishers");
 	auto_strv char **labels = NULL;
@@ -91,7 +94,7 @@ static json_t *service_json(const struct pod_state *pod, const struct pod_servic
 	err_ignore(json_get_strv(s->json, "labels", &labels));
 	auto_free char *label_text = strv_join(labels, ",");
 
-	json_put_str(j, "ID", s->container);
+	json_put_str(j, "ID", id);
 	json_put_str(j, "Name", s->container);
 	json_put_str(j, "Names", s->container);
 	json_put_str(j, "Service", s->service);
@@ -120,7 +123,7 @@ static struct err *add_service(struct listing *l, const struct pod_state *pod,
 	auto_free char *brief = whole ? mem_strdup(s->command) : str_brief(s->command, 20);
 	auto_free char *command = mem_printf("\"%s\"", brief);
 
-	return listing_add(l, service_json(pod, s, status, created),
+	return listing_add(l, service_json(pod, s, status, created, whole),
 			   (const char *const[]) { s->container, s->image, command, s->service,
 						   created, status, s->ports });
 }
@@ -165,7 +168,7 @@ static struct err *list_pod(const struct ps_list *l, const struct pod_state *s)
 		    !strv_has(l->operands, one->key))
 			continue;
 		if (v->quiet || v->services)
-			puts(v->quiet ? one->container : one->service);
+			puts(v->quiet ? one->id : one->service);
 		else
 			TRY(add_service(l->listing, s, one, v->no_trunc));
 	}

@@ -47,7 +47,7 @@ static struct err *tell_name(const struct cli *c, const struct compose_run *r)
 	auto_pod_state struct pod_state *s = NULL;
 
 	TRY(pod_state_read(c->host, c->project->name, &s));
-	const char *id = json_string_value(json_at(s->services[0].json, "id"));
+	const char *id = s->services[0].id;
 
 	if (r->cidfile) {
 		auto_fd int fd = -1;

@@ -136,9 +136,10 @@ static struct err *show_usage(const struct pod_service_state *s, const struct po
 	auto_free char *usage = mem_printf("%s / %s", memory, limit);
 	auto_free char *part_text = mem_printf("%.2f%%", part);
 	auto_free char *pids = mem_printf("%llu", (unsigned long long)u->pids);
+	auto_free char *id = mem_printf("%.12s", s->id);
 	json_t *j = json_object();
 
-	json_put_str(j, "ID", s->container);
+	json_put_str(j, "ID", id);
 	json_put_str(j, "Container", s->container);
 	json_put_str(j, "Name", s->container);
 	json_put_str(j, "Service", s->service);
@@ -276,6 +277,7 @@ struct err *cmd_events(struct cli *c, const void *values, char **operands, int *
 		return err_new(EINVAL, "--format: events have no table");
 	struct event_screen screen = { v->json || listing_format(l) == LIST_JSON, l, NULL };
 
+	TRY(cli_aim(c, operands, SIZE_MAX));
 	TRY(cli_name(c, &name));
 	TRY(cli_host(c));
 	struct err *e = pod_events(c->host, name, operands, show_event, &screen);
@@ -414,9 +416,8 @@ static json_t *inspect_json(const struct pod_state *pod, const struct pod_servic
 	json_object_set(config, "User", json_at(process, "user"));
 	json_object_set(config, "WorkingDir", json_at(process, "cwd"));
 	json_object_set_new(config, "Labels", label_map);
-	const char *id = json_string_value(json_at(s->json, "id"));
 
-	json_put_str(j, "Id", id ? id : s->container);
+	json_put_str(j, "Id", s->id);
 	json_put_str(j, "Name", s->container);
 	json_put_str(j, "Project", pod->name);
 	json_put_str(j, "Service", s->service);

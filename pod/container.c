@@ -309,7 +309,7 @@ static struct err *prepare(struct pod *p, struct container *c)
 
 	TRY(make_group(p, c));
 	if (!c->log)
-		TRY(log_open(p->host, p->plan->name, c->plan, p->loop, &c->log));
+		TRY(log_open(p->host, p->plan->name, c->plan, c->id, p->loop, &c->log));
 	if (c->spec)
 		TRY(spec_renew(c->spec));
 	else

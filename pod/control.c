@@ -157,7 +157,7 @@ void control_tell(struct pod *p, const struct container *c, const char *action)
 		if (!k->listening || !chosen(k, c))
 			continue;
 		j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:s, s:s}}", "time", now, "type",
-			      "container", "action", action, "id", c->plan->name, "service",
+			      "container", "action", action, "id", c->id, "service",
 			      c->plan->service->name, "attributes", "name", c->plan->name, "image",
 			      c->plan->service->image);
 		if (strcmp(action, "die") == 0)

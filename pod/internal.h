@@ -156,8 +156,12 @@ void resolve_clear(struct plan_container *c);
 /* Its mounts, those of targets above first. resolve_mounts.c */
 struct err *resolve_mounts(const struct compose_project *p, const struct compose_service *s,
 			   const struct image *i, struct plan_container *c) must_check;
-/* Its logging, and with it what the tag and the labels say. resolve_log.c */
-struct err *resolve_log(const struct pod_host *h, struct plan_container *c) must_check;
+/*
+ * Its logging, and with it what the tag and the labels say. @id: the container's; a plan
+ * knows none, NULL. @ret is to be cleared, also on error. resolve_log.c
+ */
+struct err *resolve_log(const struct pod_host *h, const struct plan_container *c, const char *id,
+			struct plan_log *ret) must_check;
 /* The same as far as it needs no image; @warnings gets what is honoured otherwise. */
 struct err *resolve_log_check(const struct compose_service *s, const struct pod_host *h,
 			      char ***warnings) must_check;
@@ -201,9 +205,9 @@ void pause_clear(struct pause *p); /* kills and reaps */
 
 /* ---- logs.c ---- */
 struct log_writer;
-/* NULL when nothing is kept. @loop may be NULL: then a busy journal is tried again with the next line. */
+/* NULL when nothing is kept. @id: of the container, for its tag; NULL: unknown. @loop may be NULL: then a busy journal is tried again with the next line. */
 struct err *log_open(const struct pod_host *h, const char *pod, const struct plan_container *c,
-		     struct loop *loop, struct log_writer **ret) must_check;
+		     const char *id, struct loop *loop, struct log_writer **ret) must_check;
 void log_put(struct log_writer *w, enum pod_stream stream, const char *data, size_t len, bool end);
 void log_free(struct log_writer *w);
 /* The last lines that @key has written, each as "  KEY | LINE" and fit for a terminal; NULL: none. */

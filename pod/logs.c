@@ -25,6 +25,7 @@ enum { PIECE = 16 << 10, LINE_LIMIT = 256 << 10, FOLLOW_MS = 200, FILES_LIMIT = 
 
 struct log_writer {
 	const struct plan_log *plan;
+	struct plan_log own;	 /* the same with the container's id in it, where that matters */
 	struct journal *journal; /* NULL: files */
 	char *path;
 	int fd;
@@ -75,23 +76,27 @@ static struct err *open_file(struct log_writer *w, const struct pod_host *h, con
 }
 
 struct err *log_open(const struct pod_host *h, const char *pod, const struct plan_container *c,
-		     struct loop *loop, struct log_writer **ret)
+		     const char *id, struct loop *loop, struct log_writer **ret)
 {
 	struct log_writer *w;
-	struct err *e;
+	struct err *e = NULL;
 
 	if (c->log.kind == LOG_TO_NOWHERE)
 		return NULL;
 	w = mem_alloc(sizeof(*w));
 	w->fd = -1;
 	w->plan = &c->log;
-	if (c->log.kind == LOG_TO_JOURNAL)
+	if (id && (c->log.tag || c->log.fields)) { /* they may name it */
+		e = resolve_log(h, c, id, &w->own);
+		w->plan = &w->own;
+	}
+	if (!e && c->log.kind == LOG_TO_JOURNAL)
 		e = compose_wrap(&c->service->place,
 				 err_wrap(journal_open(pod_config_get(h->config,
 								      POD_SETTING_JOURNAL),
-						       loop, &c->log, &w->journal),
+						       loop, w->plan, &w->journal),
 					  "logging: journald"));
-	else
+	else if (!e)
 		e = open_file(w, h, pod, c->key);
 	if (e)
 		log_free(w);
@@ -247,6 +252,7 @@ void log_free(struct log_writer *w)
 	free(w->partial[0]);
 	free(w->partial[1]);
 	free(w->path);
+	resolve_log_clear(&w->own);
 	free(w);
 }
 

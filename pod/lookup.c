@@ -13,12 +13,10 @@ enum match { MATCH_NONE, MATCH_ID, MATCH_NAME };
 static enum match match(const struct pod_state *s, const struct pod_service_state *v,
 			const char *text)
 {
-	const char *id = json_string_value(json_at(v->json, "id"));
-
 	if (strcmp(v->container, text) == 0 ||
 	    (s->n_services == 1 && json_at(s->json, "kind") && strcmp(s->name, text) == 0))
 		return MATCH_NAME;
-	return id && *text && str_starts(id, text) ? MATCH_ID : MATCH_NONE;
+	return *text && str_starts(v->id, text) ? MATCH_ID : MATCH_NONE;
 }
 
 struct err *pod_lookup(const struct pod_host *h, const char *text, char **ret_pod,

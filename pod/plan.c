@@ -197,7 +197,7 @@ static struct err *add_instances(struct pod_plan *plan, const struct compose_ser
 
 		errors = resolve_container(plan->project, s, image, number, c);
 		if (!errors)
-			errors = resolve_log(h, c);
+			errors = resolve_log(h, c, NULL, &c->log);
 		if (!s->stop_grace_period.set)
 			c->grace = config_stop_timeout(h ? h->config : NULL);
 	}

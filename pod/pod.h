@@ -245,6 +245,7 @@ void pod_command_cancel(struct pod_command *take_c); /* NULL is fine */
 
 struct pod_service_state {
 	char *key; /* see pod_key() */
+	char *id;  /* 64 hex digits */
 	char *service, *container, *image, *command, *state, *health, *started, *finished;
 	char *ports; /* "0.0.0.0:8080->80/tcp" */
 	int64_t exit_code, restarts, pid;

@@ -231,20 +231,21 @@ struct err *resolve_log_check(const struct compose_service *s, const struct pod_
 /* ---- what goes with each line ---- */
 
 /* What docker's tags may name. */
-static json_t *tag_data(const struct plan_container *c)
+static json_t *tag_data(const struct plan_container *c, const char *container_id)
 {
 	json_t *j = json_object(), *labels = json_object();
 	auto_free char *command = strv_join(c->argv, " ");
 	const char *id = c->image->id, *colon = id ? strchr(id, ':') : NULL;
 	auto_free char *image_id = mem_printf("%.12s", colon ? colon + 1 : id ? id : "");
+	auto_free char *short_id = mem_printf("%.12s", container_id);
 
 	for (char *const *l = c->labels; l && *l; l++) {
 		auto_free char *key = mem_strndup(*l, strcspn(*l, "="));
 
 		json_object_set_new(labels, key, json_string(env_get(c->labels, key)));
 	}
-	json_put_str(j, "ID", c->name);
-	json_put_str(j, "FullID", c->name);
+	json_put_str(j, "ID", short_id);
+	json_put_str(j, "FullID", container_id);
 	json_put_str(j, "Name", c->name);
 	json_put_str(j, "ImageID", image_id);
 	json_put_str(j, "ImageFullID", id);
@@ -256,10 +257,11 @@ static json_t *tag_data(const struct plan_container *c)
 	return j;
 }
 
-static struct err *make_tag(const struct plan_container *c, const char *text, char **ret)
+static struct err *make_tag(const struct plan_container *c, const char *id, const char *text,
+			    char **ret)
 {
 	auto_template struct template *t = NULL;
-	auto_json json_t *data = tag_data(c);
+	auto_json json_t *data = tag_data(c, id);
 	size_t len;
 
 	TRY(template_parse(text, &t));
@@ -297,7 +299,8 @@ static void add_field(char ***fields, const char *name, const char *value)
 		env_set(fields, field);
 }
 
-static void make_fields(const struct plan_container *c, char *const *extra, struct plan_log *log)
+static void make_fields(const struct plan_container *c, const char *id, char *const *extra,
+			struct plan_log *log)
 {
 	static const char compose[] = "com.docker.compose.";
 
@@ -312,9 +315,10 @@ static void make_fields(const struct plan_container *c, char *const *extra, stru
 		if (str_starts(*l, compose))
 			add_field(&log->fields, name, *l + strlen(name) + 1);
 	}
+	auto_free char *short_id = mem_printf("%.12s", id);
 	const char *own[][2] = {
-		{ "CONTAINER_NAME", c->name },	     { "CONTAINER_ID", c->name },
-		{ "CONTAINER_ID_FULL", c->name },    { "CONTAINER_TAG", log->tag },
+		{ "CONTAINER_NAME", c->name },	     { "CONTAINER_ID", short_id },
+		{ "CONTAINER_ID_FULL", id },	     { "CONTAINER_TAG", log->tag },
 		{ "IMAGE_NAME", c->service->image }, { "SYSLOG_IDENTIFIER", log->tag },
 	};
 
@@ -341,18 +345,18 @@ static void make_attrs(char *const *extra, struct plan_log *log)
 	}
 }
 
-static struct err *complete(const struct plan_container *c, struct request *r)
+static struct err *complete(const struct plan_container *c, const char *id, struct request *r)
 {
 	struct plan_log *log = r->log;
 	const char *tag = r->tag ? r->tag : log->kind == LOG_TO_JOURNAL ? "{{.ID}}" : NULL;
 	auto_strv char **extra = NULL;
 
 	if (tag)
-		TRY(err_wrap(make_tag(c, tag, &log->tag), "option tag"));
+		TRY(err_wrap(make_tag(c, id, tag, &log->tag), "option tag"));
 	choose(r->labels, c->labels, &extra);
 	choose(r->env, c->env, &extra);
 	if (log->kind == LOG_TO_JOURNAL)
-		make_fields(c, extra, log);
+		make_fields(c, id, extra, log);
 	else
 		make_attrs(extra, log);
 	auto_free char *all = strv_join(log->fields, "\n");
@@ -362,13 +366,16 @@ static struct err *complete(const struct plan_container *c, struct request *r)
 		       : NULL;
 }
 
-struct err *resolve_log(const struct pod_host *h, struct plan_container *c)
+struct err *resolve_log(const struct pod_host *h, const struct plan_container *c, const char *id,
+			struct plan_log *ret)
 {
-	struct request r = { .service = c->service, .log = &c->log };
+	static const char no_id[] =
+		"0000000000000000000000000000000000000000000000000000000000000000";
+	struct request r = { .service = c->service, .log = ret };
 	struct err *e = read_options(&r, h);
 
 	if (!e)
-		e = complete(c, &r);
+		e = complete(c, id ? id : no_id, &r);
 	strv_free(r.labels);
 	strv_free(r.env);
 	return compose_wrap(&c->service->place, err_wrap(e, "logging"));

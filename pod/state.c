@@ -234,15 +234,11 @@ static void read_service(const json_t *j, bool alive, struct pod_service_state *
 	struct {
 		const char *key;
 		char **field;
-	} texts[] = { { "key", &s->key },
-		      { "service", &s->service },
-		      { "container", &s->container },
-		      { "image", &s->image },
-		      { "command", &s->command },
-		      { "state", &s->state },
-		      { "health", &s->health },
-		      { "started", &s->started },
-		      { "finished", &s->finished },
+	} texts[] = { { "key", &s->key },	  { "id", &s->id },
+		      { "service", &s->service }, { "container", &s->container },
+		      { "image", &s->image },	  { "command", &s->command },
+		      { "state", &s->state },	  { "health", &s->health },
+		      { "started", &s->started }, { "finished", &s->finished },
 		      { "cgroup", &s->cgroup } };
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
@@ -314,9 +310,9 @@ void pod_state_free(struct pod_state *s)
 		return;
 	for (size_t i = 0; i < s->n_services; i++) {
 		struct pod_service_state *v = &s->services[i];
-		char *texts[] = { v->key,      v->service, v->container, v->image,
-				  v->command,  v->state,   v->health,	 v->started,
-				  v->finished, v->ports,   v->cgroup };
+		char *texts[] = { v->key,     v->id,	   v->service, v->container,
+				  v->image,   v->command,  v->state,   v->health,
+				  v->started, v->finished, v->ports,   v->cgroup };
 
 		for (size_t k = 0; k < ARRAY_LEN(texts); k++)
 			free(texts[k]);

@@ -97,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 					  .key = (char *)(uintptr_t) "web",
 					  .log = { .attrs = data[0] >> 7 ? attrs : NULL,
 						   .files = 1 } };
-	auto_err struct err *e = log_open(&host, "p", &c, NULL, &w);
+	auto_err struct err *e = log_open(&host, "p", &c, NULL, NULL, &w);
 
 	FUZZ_CHECK(!e);
 	for (size_t i = 0; i < size - 1; i += piece)

@@ -57,6 +57,33 @@ teardown() {
 	slipway down
 }
 
+@test "a tag may name the container's id" {
+	service it <<-END
+		command: [sh, -c, 'echo hello']
+		logging: {options: {tag: '{{.ID}} {{.FullID}} {{.Name}}'}}
+	END
+	slipway up >up.txt 2>&1
+	id=$(slipway ps -a -q)
+	[ "${#id}" -eq 64 ]
+	[ "$(jq -r .attrs.tag "$(logs_dir)/it.log")" = "${id:0:12} $id $project-it-1" ]
+	slipway down
+}
+
+@test "journald: the tag is the container's id, as docker's is" {
+	journal
+	service it <<-END
+		command: [sh, -c, 'echo hello']
+		logging: {driver: journald}
+	END
+	slipway up >up.txt 2>&1
+	wait_for 5 grep -q hello "$BATS_TEST_TMPDIR/messages"
+	id=$(slipway ps -a -q)
+	for line in "CONTAINER_ID=${id:0:12}" "CONTAINER_ID_FULL=$id" "CONTAINER_TAG=${id:0:12}" "SYSLOG_IDENTIFIER=${id:0:12}"; do
+		grep -qxF "$line" "$BATS_TEST_TMPDIR/messages" || show "no $line in $(cat "$BATS_TEST_TMPDIR/messages")"
+	done
+	slipway down
+}
+
 @test "local: as json-file, and read as it" {
 	service it <<-END
 		command: [echo, hello]

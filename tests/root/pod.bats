@@ -219,6 +219,14 @@ is_page() { [ "$(page "$1" 2>/dev/null)" = 'hello from the pod' ]; }
 	[ "$(sort <<<"$output" | paste -sd' ')" = 'cache sidecar web' ] || show 'not the services'
 	run slipway ps -q
 	[ "${#lines[@]}" -eq 3 ] || show 'not three'
+	[[ ${lines[0]} =~ ^[0-9a-f]{64}$ ]] || show 'not an id'
+	[ "$(slipway inspect web | jq -r '.[0].Id')" = "$(slipway ps -q web)" ]
+	[ "$(slipway ps --no-trunc --format '{{.ID}}')" = "$output" ]
+	[ "$(slipway ps --format '{{.ID}}')" = "$(cut -c 1-12 <<<"$output")" ]
+	[ "$(slipway stats --no-stream --format '{{.ID}}' web)" = "$(slipway ps --format '{{.ID}}' web)" ]
+	# what was printed names the container, too
+	[ "$(slipway exec -T "$(slipway ps -q web)" cat /proc/1/comm)" = "$(slipway exec -T web cat /proc/1/comm)" ]
+	[ "$(slipway logs "$(slipway ps --format '{{.ID}}' cache)")" = "$(slipway logs cache)" ]
 	run slipway ps --format json
 	[ "$(jq -c '[.Service, .Name, .Project, .State, .ExitCode]' <<<"$output" | sort)" = \
 		"$(printf '["%s","'"$project"'-%s-1","'"$project"'","running",0]\n' cache cache sidecar sidecar web web)" ] || show 'not that'

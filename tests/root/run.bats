@@ -360,7 +360,7 @@ shop() {
 	slipway run -d --cidfile id --name box "$registry/busybox" sleep 100
 	[ "$(slipway inspect box | jq -r '.[0].Id')" = "$(cat id)" ]
 	[ "$(slipway ps --format json | jq -r .Name)" = box ]
-	[ "$(slipway ps -q)" = box ]
+	[ "$(slipway ps -q)" = "$(cat id)" ]
 	slipway kill box
 	run slipway wait box
 	[ "$status" -eq 137 ] || show 'wanted 137'

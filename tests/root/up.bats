@@ -554,20 +554,20 @@ pid() { jq -r --arg s "$1" '.services[] | select(.service == $s).pid' "$SLIPWAY_
 	first=$(pid worker | head -n 1)
 	slipway scale worker=3
 	[ "$(slipway ps --services | grep -c worker)" -ge 1 ]
-	wait_for 5 eval '[ "$(slipway ps -q | grep -c worker)" = 3 ]'
+	wait_for 5 eval '[ "$(slipway ps --services | grep -c worker)" = 3 ]'
 	[ "$(pid worker | head -n 1)" = "$first" ]
 	slipway up -d --scale worker=1
-	wait_for 5 eval '[ "$(slipway ps -q | grep -c worker)" = 1 ]'
+	wait_for 5 eval '[ "$(slipway ps --services | grep -c worker)" = 1 ]'
 	[ "$(pid worker | head -n 1)" = "$first" ]
 	slipway up -d
-	wait_for 5 eval '[ "$(slipway ps -q | grep -c worker)" = 2 ]'
+	wait_for 5 eval '[ "$(slipway ps --services | grep -c worker)" = 2 ]'
 	# by its name, one alone
 	slipway stop -t 0 "$project-worker-2"
-	wait_for 5 eval '[ "$(slipway ps -q | grep -c worker)" = 1 ]'
+	wait_for 5 eval '[ "$(slipway ps --services | grep -c worker)" = 1 ]'
 	slipway start "$project-worker-2"
-	wait_for 5 eval '[ "$(slipway ps -q | grep -c worker)" = 2 ]'
+	wait_for 5 eval '[ "$(slipway ps --services | grep -c worker)" = 2 ]'
 	slipway kill worker
-	wait_for 5 eval '[ "$(slipway ps -q | grep -c worker)" = 0 ]'
+	wait_for 5 eval '[ "$(slipway ps --services | grep -c worker)" = 0 ]'
 }
 
 @test "instances that cannot be are refused" {

@@ -109,7 +109,11 @@ two_services() {
 	slipway events --json >events &
 	local listener=$!
 	slipway events --format '{{.Type}} {{.Action}} {{.Service}} {{index .Actor.Attributes "name"}}' >lines &
-	local second=$!
+	local second=$! id
+	id=$(slipway ps -q counts)
+	[ "${#id}" -eq 64 ]
+	(cd / && exec slipway events "${id:0:10}" >"$BATS_TEST_TMPDIR/by-id") &
+	local third=$!
 	wait_for 5 eval '[ -e /proc/$listener ]'
 	sleep 0.2
 	slipway pause counts
@@ -117,10 +121,13 @@ two_services() {
 	slipway down
 	wait "$listener"
 	wait "$second"
+	wait "$third"
+	grep -q " container pause $id " "$BATS_TEST_TMPDIR/by-id" || show "$(cat "$BATS_TEST_TMPDIR/by-id")"
 	grep -qx "container pause counts $project-counts-1" lines || show "$(cat lines)"
 	[ "$(jq -r 'select(.service == "counts") | .action' events | head -n 2 | tr '\n' ' ')" = 'pause unpause ' ] || show "$(cat events)"
 	[ "$(jq -r 'select(.service == "sleeps" and .action == "die") | .attributes.exitCode' events)" = 143 ] || show "$(cat events)"
 	[ "$(jq -r .type events | sort -u)" = container ]
+	[ "$(jq -r 'select(.service == "counts") | .id' events | sort -u)" = "$id" ] || show "$(cat events)"
 }
 
 @test "a listener that does not read holds nobody up" {

@@ -62,7 +62,7 @@ static struct log_writer *open_log_as(const struct pod_host *h, const char *serv
 				      struct plan_log log)
 {
 	struct log_writer *w = NULL;
-	auto_err struct err *e = log_open(h, "shop", make_service(service, log), NULL, &w);
+	auto_err struct err *e = log_open(h, "shop", make_service(service, log), NULL, NULL, &w);
 
 	CHECK_STR(err_text(e), "success");
 	return w;
@@ -543,7 +543,7 @@ TEST(following_ends_with_the_pod)
 			log_open(h, "shop",
 				 make_service("web", (struct plan_log) { .size_max = LOG_SIZE_MAX,
 									 .files = LOG_FILES }),
-				 NULL, &w);
+				 NULL, NULL, &w);
 
 		(void)flock(lock, LOCK_EX);
 		(void)!write(ends[1], "x", !e);
@@ -729,7 +729,7 @@ TEST(none_keeps_nothing)
 	struct pod_host *h = make_host();
 	struct log_writer *w = NULL;
 	struct plan_log none = { .kind = LOG_TO_NOWHERE };
-	auto_err struct err *e = log_open(h, "shop", make_service("web", none), NULL, &w);
+	auto_err struct err *e = log_open(h, "shop", make_service("web", none), NULL, NULL, &w);
 
 	CHECK_STR(err_text(e), "success");
 	CHECK(!w && size_of(h, "web.log") < 0);
@@ -904,7 +904,7 @@ TEST(without_a_journal_the_service_is_refused)
 					  "listens at %s: No such file or directory",
 					  name_journal(h));
 	auto_err struct err *e =
-		log_open(h, "shop", make_service("web", journald(1 << 20)), NULL, &w);
+		log_open(h, "shop", make_service("web", journald(1 << 20)), NULL, NULL, &w);
 
 	CHECK_STR(err_text(e), want);
 	CHECK(!w);

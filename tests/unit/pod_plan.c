@@ -611,7 +611,7 @@ TEST(the_journal_gets_dockers_fields)
 		"labels: {my.label: '1'}, logging: {driver: journald, options: {labels: my.label, "
 		"tag: 't-{{.Name}}'}}");
 	static const char *const wanted[] = { "CONTAINER_NAME=project-a-1",
-					      "CONTAINER_ID=project-a-1",
+					      "CONTAINER_ID=000000000000", /* a plan knows none */
 					      "CONTAINER_TAG=t-project-a-1",
 					      "SYSLOG_IDENTIFIER=t-project-a-1",
 					      "IMAGE_NAME=i",
