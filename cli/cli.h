@@ -22,6 +22,7 @@ struct cli {
 	char **set;
 	const char *name, *project_dir, *progress, *log_level, *log_format, *ansi;
 	bool debug, all_resources;
+	bool bound;		      /* by -p or -f: containers of others are not meant */
 	bool compose;		      /* called as "slipway compose" */
 	struct compose_options leave; /* what 'config' leaves out */
 	uint64_t inherited; /* bit n: descriptor n was open when we began, and is somebody's */

@@ -123,6 +123,7 @@ static struct err *run(struct cli *c, int argc, char **argv, int *ret_code)
 		c->name = NULL;
 	if (c->name)
 		TRY(compose_name_check(c->name));
+	c->bound = c->name || c->files;
 	if (first == argc) {
 		cli_help(stderr);
 		*ret_code = EXIT_USAGE;

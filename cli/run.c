@@ -100,7 +100,7 @@ static struct err *find_network(struct cli *c, struct compose_run *r, char **ret
 
 	if (!name || !str_starts(name, "container:"))
 		return NULL;
-	TRY(pod_lookup(c->host, name + strlen("container:"), &pod, &service));
+	TRY(pod_lookup(c->host, name + strlen("container:"), NULL, &pod, &service));
 	*ret = mem_printf("pod:%s", pod);
 	r->network = *ret;
 	return NULL;

@@ -38,7 +38,11 @@ struct err *cli_find(struct cli *c, const char *operand, char **ret_pod, char **
 		*ret_service = mem_strdup(operand);
 		return NULL;
 	}
-	auto_err struct err *none = pod_lookup(c->host, operand, ret_pod, ret_service);
+	const char *project = NULL;
+
+	if (c->bound)
+		TRY(cli_name(c, &project));
+	auto_err struct err *none = pod_lookup(c->host, operand, project, ret_pod, ret_service);
 
 	/* what there is at hand says what was meant */
 	bool at_hand = c->project || c->name || c->files || err_code(e) != ENOENT;

@@ -19,8 +19,14 @@ static enum match match(const struct pod_state *s, const struct pod_service_stat
 	return *text && str_starts(v->id, text) ? MATCH_ID : MATCH_NONE;
 }
 
-struct err *pod_lookup(const struct pod_host *h, const char *text, char **ret_pod,
-		       char **ret_service)
+static bool is_of(const struct pod_state *s, const char *project)
+{
+	return !project || strcmp(s->name, project) == 0 ||
+	       str_eq(json_string_value(json_at(s->json, "project")), project);
+}
+
+struct err *pod_lookup(const struct pod_host *h, const char *text, const char *project,
+		       char **ret_pod, char **ret_service)
 {
 	struct pod_state **pods = NULL;
 	auto_free char *pod = NULL, *service = NULL;
@@ -29,7 +35,7 @@ struct err *pod_lookup(const struct pod_host *h, const char *text, char **ret_po
 
 	TRY(pod_state_list(h, &pods, &n));
 	for (size_t i = 0; i < n; i++) {
-		for (size_t k = 0; k < pods[i]->n_services; k++) {
+		for (size_t k = 0; k < pods[i]->n_services && is_of(pods[i], project); k++) {
 			enum match m = match(pods[i], &pods[i]->services[k], text);
 
 			if (m == MATCH_NONE || m < best)

@@ -377,10 +377,11 @@ struct err *pod_create(const struct pod_plan *plan, const struct pod_host *h) mu
 
 /*
  * The container that goes by @text on this host: by its name, its pod's name, or
- * the first digits of its id. Both results are the caller's.
+ * the first digits of its id. @project: only one of its own, or that was run for
+ * it; NULL: any. Both results are the caller's.
  */
-struct err *pod_lookup(const struct pod_host *h, const char *text, char **ret_pod,
-		       char **ret_service) must_check;
+struct err *pod_lookup(const struct pod_host *h, const char *text, const char *project,
+		       char **ret_pod, char **ret_service) must_check;
 
 /* What 'start' needs of a pod that no file describes; it goes with the pod. */
 struct err *pod_keep(const struct pod_host *h, const struct compose_project *p) must_check;

@@ -61,7 +61,7 @@ struct err *pod_name_check(const struct pod_host *h, const char *name)
 			       "--name: '%s' must be letters, digits, _, . and -, two or more, and "
 			       "begin with a letter or digit",
 			       name);
-	auto_err struct err *none = pod_lookup(h, name, &pod, &service);
+	auto_err struct err *none = pod_lookup(h, name, NULL, &pod, &service);
 	auto_pod_state struct pod_state *s = NULL;
 
 	if (err_code(none) == ENOENT ||

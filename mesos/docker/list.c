@@ -16,7 +16,7 @@ struct err *docker_find(const struct docker *d, const char *name, struct pod_sta
 	auto_free char *pod = NULL, *service = NULL;
 	auto_pod_state struct pod_state *s = NULL;
 
-	TRY(pod_lookup(d->host, *name == '/' ? name + 1 : name, &pod, &service));
+	TRY(pod_lookup(d->host, *name == '/' ? name + 1 : name, NULL, &pod, &service));
 	TRY(pod_state_read(d->host, pod, &s));
 	*ret_container = pod_state_find(s, service);
 	if (!*ret_container)

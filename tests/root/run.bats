@@ -356,6 +356,37 @@ shop() {
 	no_pods
 }
 
+@test "with -p and -f only containers of that project are meant, by name or by id" {
+	local id own option
+	slipway run -d --name box "$registry/busybox" sleep 100
+	service it <<<'command: sleep 100'
+	slipway up -d
+	id=$(slipway inspect box | jq -r '.[0].Id')
+	own=$(slipway ps -q it)
+	for option in "-p $project" '-f compose.yml'; do
+		# shellcheck disable=SC2086 # two words
+		slipway $option exec -T "${own:0:12}" true
+		# shellcheck disable=SC2086
+		slipway $option exec -T "$project-it-1" true
+		for other in "$id" "${id:0:12}" box; do
+			# shellcheck disable=SC2086
+			run --separate-stderr slipway $option exec -T "$other" true
+			assert_failure 1
+			assert_one_message "no such service: $other"
+			# shellcheck disable=SC2086
+			run --separate-stderr slipway $option stop -t 0 "$other"
+			assert_failure 1
+			assert_one_message "no such service: $other"
+		done
+	done
+	slipway exec -T "$id" true
+	# what was run for one of its services is the project's
+	slipway run -d --name one-off it sleep 100
+	slipway -p "$project" exec -T one-off true
+	slipway down -t 0
+	slipway rm -f box
+}
+
 @test "run: --cidfile, ps as JSON, and others of one's own" {
 	slipway run -d --cidfile id --name box "$registry/busybox" sleep 100
 	[ "$(slipway inspect box | jq -r '.[0].Id')" = "$(cat id)" ]
