@@ -259,6 +259,26 @@ static json_t *pod_json(const struct pod_state *s, const char *status, const cha
 	return j;
 }
 
+/* "exited(1), running(2)", as docker compose counts them; @all: also those that do not run. */
+static char *count_states(const struct pod_state *s, bool all)
+{
+	/* in the order of the alphabet */
+	static const char *const states[] = { "created",    "dead",    "exited",   "paused",
+					      "restarting", "running", "starting", NULL };
+	auto_strv char **parts = NULL;
+
+	for (const char *const *state = states; *state; state++) {
+		int n = 0;
+
+		for (size_t i = 0; i < s->n_services; i++)
+			n += strcmp(s->services[i].state, *state) == 0 &&
+			     (all || is_running(&s->services[i]));
+		if (n)
+			strv_add(&parts, mem_printf("%s(%d)", *state, n));
+	}
+	return parts ? strv_join(parts, ", ") : mem_printf("%s(0)", s->status);
+}
+
 struct err *cmd_ls(struct cli *c, const void *values, char **operands, int *ret_code)
 {
 	static const char *const headings[] = { "NAME", "STATUS", "CONFIG FILES", NULL };
@@ -281,7 +301,7 @@ struct err *cmd_ls(struct cli *c, const void *values, char **operands, int *ret_
 			continue;
 		err_ignore(json_get_strv(s->json, "files", &files));
 		auto_free char *joined = strv_join(files, ",");
-		auto_free char *status = mem_printf("%s(%zu)", s->status, s->n_services);
+		auto_free char *status = count_states(s, v->all);
 
 		if (v->quiet)
 			puts(s->name);

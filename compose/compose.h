@@ -379,7 +379,7 @@ struct compose_policy {
 struct compose_project {
 	const char *name;
 	const char *dir;		  /* absolute */
-	char **files;			  /* as given, or as found */
+	char **files;			  /* absolute; "-" is standard input */
 	char **environment;		  /* what ${VARIABLES} saw: the caller's, then .env files */
 	char **warnings;		  /* lines for the user */
 	struct compose_service *services; /* in file order */

@@ -423,6 +423,24 @@ static struct err *read_sources(struct loader *l)
 	return errors;
 }
 
+/* Who lists them later is in another directory. Messages have the names that were given. */
+static struct err *make_absolute(const struct loader *l)
+{
+	auto_free char *cwd = getcwd(NULL, 0);
+
+	if (!cwd)
+		return err_errno("current directory");
+	for (char **f = l->owner->p.files; *f && !l->options->text; f++) {
+		char *given = *f;
+
+		if (strcmp(given, "-") == 0)
+			continue;
+		*f = load_path_from(l, cwd, given);
+		free(given);
+	}
+	return NULL;
+}
+
 static struct err *load(struct loader *l)
 {
 	const struct compose_options *o = l->options;
@@ -431,6 +449,7 @@ static struct err *load(struct loader *l)
 
 	TRY(choose_files(l));
 	TRY(read_sources(l));
+	TRY(make_absolute(l));
 	TRY(finish_project(l, root));
 	select_profiles(l, root, &off);
 	if (!o->no_consistency)

@@ -11,13 +11,13 @@ setup() {
 	cd "$BATS_TEST_TMPDIR/$project" || return
 	cat >"$SLIPWAY_RUN/pods/shop/state.json" <<-'END'
 		{"name": "shop", "status": "stopped", "files": ["/srv/compose.yml"], "services": [
-		 {"service": "web", "container": "shop-web-1", "image": "example/web:1", "command": "httpd -f -p 8080 --log",
+		 {"service": "web", "id": "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", "container": "shop-web-1", "image": "example/web:1", "command": "httpd -f -p 8080 --log",
 		  "image_id": "sha256:0123456789abcdef", "state": "exited", "health": "", "exit_code": 3,
 		  "started": "2026-01-02T15:04:05.000000000Z", "finished": "2026-01-02T15:04:06.000000000Z",
 		  "labels": ["com.docker.compose.project=shop", "a.b=c"],
 		  "publishers": [{"URL": "0.0.0.0", "TargetPort": 80, "PublishedPort": 8080, "Protocol": "tcp"}],
 		  "process": {"env": ["A=1"], "user": "", "cwd": "/"}},
-		 {"service": "db", "container": "shop-db-1", "image": "example/db", "command": "db", "state": "exited",
+		 {"service": "db", "id": "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210", "container": "shop-db-1", "image": "example/db", "command": "db", "state": "exited",
 		  "health": "healthy", "exit_code": 0, "started": "2026-01-02T15:04:05.000000000Z",
 		  "finished": "2026-01-02T15:04:06.000000000Z", "process": {}}]}
 	END
@@ -50,7 +50,7 @@ in_shop() { slipway -p shop "$@"; }
 
 @test "ps: quiet wins over a format" {
 	run --separate-stderr in_shop ps -a -q --format '{{.State}}'
-	assert_output $'shop-web-1\nshop-db-1'
+	assert_output $'0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\nfedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210'
 }
 
 @test "a member that is not there is named, with those that are" {

@@ -130,6 +130,24 @@ two_services() {
 	[ "$(jq -r 'select(.service == "counts") | .id' events | sort -u)" = "$id" ] || show "$(cat events)"
 }
 
+@test "ls counts the containers by their states, and has whole paths of files" {
+	two_services
+	slipway down
+	mkdir sub
+	slipway -f sub/../compose.yml up -d
+	[ "$(slipway ls --format '{{.Status}} {{.ConfigFiles}}')" = "running(2) $PWD/compose.yml" ]
+	slipway pause counts
+	[ "$(slipway ls --format '{{.Status}}')" = 'paused(1), running(1)' ]
+	slipway unpause counts
+	slipway stop -t 0 sleeps
+	[ "$(slipway ls --format '{{.Status}}')" = 'running(1)' ]
+	[ "$(slipway ls -a --format '{{.Status}}')" = 'exited(1), running(1)' ]
+	[ "$(slipway inspect counts | jq -r '.[0].Config.Labels["com.docker.compose.project.config_files"]')" = "$PWD/compose.yml" ]
+	slipway stop -t 0
+	[ "$(slipway ls -a --format '{{.Status}}')" = 'exited(2)' ]
+	slipway down
+}
+
 @test "a listener that does not read holds nobody up" {
 	two_services
 	slipway events >/dev/full 2>/dev/null &

@@ -515,7 +515,11 @@ TEST(what_a_pod_cannot_honour_is_refused_with_its_place)
 
 		check_why(errors[i].why);
 		plan_text(&m, errors[i].text);
-		CHECK_STR(m.error, errors[i].want);
+		const char *dir = check_dir(); /* files of a project are absolute */
+		const char *tail =
+			m.error && str_starts(m.error, dir) ? m.error + strlen(dir) + 1 : m.error;
+
+		CHECK_STR(tail, errors[i].want);
 	}
 }
 
