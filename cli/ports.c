@@ -204,6 +204,18 @@ static struct err *print_haproxy(const struct places *p)
 	return fflush(stdout) == 0 ? NULL : err_errno("standard output");
 }
 
+static bool is_known(const struct cli *c, const struct places *p, const char *name)
+{
+	for (size_t i = 0; i < p->n_pods; i++) {
+		if (c->name && strcmp(c->name, p->pods[i]->name) != 0)
+			continue;
+		for (size_t k = 0; k < p->pods[i]->n_services; k++)
+			if (strcmp(p->pods[i]->services[k].service, name) == 0)
+				return true;
+	}
+	return false;
+}
+
 struct err *cmd_ports(struct cli *c, const void *values, char **operands, int *ret_code)
 {
 	const struct ports_values *v = values;
@@ -211,6 +223,9 @@ struct err *cmd_ports(struct cli *c, const void *values, char **operands, int *r
 
 	(void)ret_code;
 	TRY(find_places(c, v, operands, &places));
+	for (char **o = operands; *o; o++)
+		if (!is_known(c, &places, *o))
+			return err_new(ENOENT, "no such service: %s", *o);
 	return str_eq(v->format, "haproxy") ? print_haproxy(&places)
 					    : print_list(&places, v->format);
 }

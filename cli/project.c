@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli/project.c - the project, its name and this host: what most commands begin with. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -42,6 +44,20 @@ struct err *cli_host(struct cli *c)
 	return pod_collect(c->host);
 }
 
+/* One that is not there is a mistake, and not a directory without a project. */
+static struct err *check_directory(const char *dir)
+{
+	struct stat st;
+
+	if (!dir)
+		return NULL;
+	if (stat(dir, &st) == 0 && !S_ISDIR(st.st_mode))
+		errno = ENOTDIR;
+	else if (stat(dir, &st) == 0)
+		return NULL;
+	return err_new(EINVAL, "--project-directory: %s: %s", dir, strerror(errno));
+}
+
 struct err *cli_project(struct cli *c, char *const *services, bool warn)
 {
 	if (c->project)
@@ -58,6 +74,7 @@ struct err *cli_project(struct cli *c, char *const *services, bool warn)
 	o.scale = c->scale;
 	o.all_resources = c->all_resources;
 
+	TRY(check_directory(c->project_dir));
 	TRY(compose_load(&o, &c->project));
 	for (char **w = c->project->warnings; warn && w && *w; w++)
 		log_warn("%s", *w);

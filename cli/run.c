@@ -78,11 +78,12 @@ static struct err *run_pod(struct cli *c, const struct compose_run *r, struct im
 }
 
 /* The project at hand becomes the one of this text. */
-static struct err *load_text(struct cli *c, const char *text, const char *name, const char *dir)
+static struct err *load_text(struct cli *c, const struct compose_run *r, const char *text,
+			     const char *name, const char *dir)
 {
 	struct compose_project *p = NULL;
 
-	TRY(compose_run_load(text, name, dir, environ, &p));
+	TRY(compose_run_load(text, name, dir, r->given, environ, &p));
 	compose_free(c->project);
 	c->project = p;
 	for (char **w = p->warnings; w && *w; w++)
@@ -123,7 +124,7 @@ static struct err *run_image(struct cli *c, struct compose_run *r, char **operan
 	TRY(pod_name_check(c->host, own));
 	TRY(find_network(c, r, &network));
 	TRY(compose_run_image(r, pod, operands[0], operands + 1, &text));
-	TRY(load_text(c, text, pod, cwd));
+	TRY(load_text(c, r, text, pod, cwd));
 	TRY(cli_images(c, r->pull, r->quiet, &images));
 	if (r->publish_all) {
 		auto_free char *more = NULL;
@@ -132,7 +133,7 @@ static struct err *run_image(struct cli *c, struct compose_run *r, char **operan
 		struct err *e = compose_run_image(r, pod, operands[0], operands + 1, &more);
 
 		if (!e)
-			e = load_text(c, more, pod, cwd);
+			e = load_text(c, r, more, pod, cwd);
 		if (e) {
 			cli_images_free(c, images);
 			return e;
@@ -263,7 +264,7 @@ static struct err *run_service(struct cli *c, struct compose_run *r, char **oper
 		r->network = network;
 	}
 	TRY(compose_run_service(r, c->project, s->name, pod, operands + 1, &text));
-	TRY(load_text(c, text, pod, dir));
+	TRY(load_text(c, r, text, pod, dir));
 	TRY(cli_images(c, r->pull, r->quiet, &images));
 	struct err *e = run_pod(c, r, images, ret_code);
 
@@ -285,7 +286,7 @@ struct err *cli_start_kept(struct cli *c, const char *pod)
 	if (!e)
 		e = fd_read_file(AT_FDCWD, file, TEXT_MAX, &text);
 	if (!e)
-		e = load_text(c, text, pod, dir);
+		e = load_text(c, &r, text, pod, dir);
 	if (!e)
 		e = cli_images(c, NULL, true, &images);
 	if (!e)

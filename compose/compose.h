@@ -467,9 +467,14 @@ struct err *compose_run_service(const struct compose_run *r, const struct compos
 				const char *service, const char *name, char *const *argv,
 				char **ret) must_check;
 
-/* Loads one of these texts; paths in it are relative to @dir. */
+/*
+ * Loads one of these texts; paths in it are relative to @dir. An error names the one
+ * of the options @given (of struct compose_run; NULL: none) that it is of, for nobody
+ * knows a place in that text.
+ */
 struct err *compose_run_load(const char *text, const char *name, const char *dir,
-			     char *const *environ, struct compose_project **ret) must_check;
+			     char *const *given, char *const *environ,
+			     struct compose_project **ret) must_check;
 
 /* An error at @at, "file:line:column: path: what". */
 struct err *compose_err(const struct compose_place *at, const char *fmt, ...) must_check never_null

@@ -170,6 +170,13 @@ static struct err *put_text(struct writing *w, const char *attr, const char *val
 	return NULL;
 }
 
+static struct err *put_directory(struct writing *w, const char *attr, const char *value)
+{
+	if (*value && *value != '/')
+		return err_new(EINVAL, "--%s: '%s' is not an absolute path", w->option, value);
+	return put_text(w, attr, value);
+}
+
 /* No limit is a number; a text cannot be negative. */
 static struct err *put_size(struct writing *w, const char *attr, const char *value)
 {
@@ -304,7 +311,7 @@ static const struct {
 	{ "publish", add_text, "ports" },
 	{ "expose", add_text, "expose" },
 	{ "user", put_text, "user" },
-	{ "workdir", put_text, "working_dir" },
+	{ "workdir", put_directory, "working_dir" },
 	{ "hostname", put_text, "hostname" },
 	{ "domainname", put_text, "domainname" },
 	{ "entrypoint", put_words, "entrypoint" },
@@ -391,6 +398,49 @@ struct err *flags_apply(char *const *given, json_t *project, json_t *service)
 		TRY(flags[i].fn(&w, flags[i].attr, *given + strlen(option) + 1));
 	}
 	return NULL;
+}
+
+/* The option that has set the attribute at the beginning of @text; NULL: none of these. */
+static const char *option_of(char *const *given, const char *text)
+{
+	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
+		const char *attr = flags[i].attr ? flags[i].attr : "volumes";
+		size_t n = strlen(attr), len = strlen(flags[i].option);
+
+		if (strncmp(text, attr, n) != 0 || !strchr(".[:", text[n]))
+			continue;
+		for (char *const *g = given; g && *g; g++)
+			if (strncmp(*g, flags[i].option, len) == 0 && (*g)[len] == '=')
+				return flags[i].option;
+	}
+	return NULL;
+}
+
+/* A line as "run:1:20: services.NAME.ports[0]: what is wrong". */
+static char *explain_line(char *const *given, const char *line)
+{
+	static const char services[] = ": services.";
+	const char *at = str_starts(line, "run:") ? strstr(line, services) : NULL;
+	const char *attr = at ? strchr(at + strlen(services), '.') : NULL;
+	const char *option = attr ? option_of(given, attr + 1) : NULL;
+	const char *what = option ? strstr(attr, ": ") : NULL;
+
+	return what ? mem_printf("--%s%s", option, what) : mem_strdup(line);
+}
+
+struct err *flags_explain(char *const *given, struct err *take_e)
+{
+	auto_err struct err *e = take_e;
+	auto_strv char **lines = NULL, **explained = NULL;
+
+	if (!e)
+		return NULL;
+	lines = str_split(err_text(e), "\n");
+	for (char **line = lines; line && *line; line++)
+		strv_add(&explained, explain_line(given, *line));
+	auto_free char *text = strv_join(explained, "\n");
+
+	return err_new(err_code(e), "%s", text);
 }
 
 void flags_command(json_t *service, char *const *argv)

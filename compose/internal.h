@@ -288,6 +288,8 @@ void keep_free(struct keep *k);
 /* ---- flags.c: options of docker run as attributes ---- */
 /* Puts what was @given into @service of @project, both as JSON that is to be loaded. */
 struct err *flags_apply(char *const *given, json_t *project, json_t *service) must_check;
+/* Says which of the options @given an error of what was made of them is of; takes the error. */
+struct err *flags_explain(char *const *given, struct err *take_e) must_check;
 /* EILSEQ when one of them is not UTF-8. */
 struct err *flags_check(const char *what, char *const *texts) must_check;
 void flags_command(json_t *service, char *const *argv);

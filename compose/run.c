@@ -152,7 +152,7 @@ struct err *compose_run_service(const struct compose_run *r, const struct compos
 }
 
 struct err *compose_run_load(const char *text, const char *name, const char *dir,
-			     char *const *environ, struct compose_project **ret)
+			     char *const *given, char *const *environ, struct compose_project **ret)
 {
 	char *files[] = { (char *)(uintptr_t) "run", NULL };
 	char *no_files[] = { (char *)(uintptr_t) "/dev/null", NULL };
@@ -163,5 +163,5 @@ struct err *compose_run_load(const char *text, const char *name, const char *dir
 					   .environ = environ,
 					   .env_files = no_files };
 
-	return compose_load(&o, ret);
+	return flags_explain(given, compose_load(&o, ret));
 }

@@ -113,7 +113,7 @@ static struct err *load(const struct compose_run *r, const char *pod, char **ope
 	auto_free char *text = NULL, *cwd = getcwd(NULL, 0);
 
 	TRY(compose_run_image(r, pod, operands[0], operands + 1, &text));
-	return compose_run_load(text, pod, cwd ? cwd : "/", environ, ret);
+	return compose_run_load(text, pod, cwd ? cwd : "/", r->given, environ, ret);
 }
 
 static struct err *tell_id(const struct docker *d, const struct compose_run *r, const char *pod)

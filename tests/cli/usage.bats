@@ -188,3 +188,17 @@ load ../lib/slipway
 	assert_failure 1
 	assert_one_message 'exclude each other'
 }
+
+@test "a project directory that is not there, and services that nobody knows, are told" {
+	export SLIPWAY_ROOT=$BATS_TEST_TMPDIR/root SLIPWAY_RUN=$BATS_TEST_TMPDIR/run
+	run --separate-stderr slipway --project-directory nosuch ps
+	assert_failure 1
+	assert_one_message '--project-directory: nosuch: No such file or directory'
+	touch file
+	run --separate-stderr slipway --project-directory file config
+	assert_failure 1
+	assert_one_message '--project-directory: file: Not a directory'
+	run --separate-stderr slipway ports nosuch
+	assert_failure 1
+	assert_one_message 'no such service: nosuch'
+}

@@ -41,7 +41,7 @@ static struct err *make(const char *words, json_t **ret)
 	if (!e)
 		e = compose_run_image(&r, "box", argv[first], argv + first + 1, &text);
 	if (!e)
-		e = compose_run_load(text, "box", "/somewhere", environment, &p);
+		e = compose_run_load(text, "box", "/somewhere", r.given, environment, &p);
 	opt_clear(compose_run_options, &r);
 	TRY(e);
 	auto_free char *printed = print(p);
@@ -132,6 +132,14 @@ TEST(what_has_no_attribute_is_refused_by_name)
 		{ "--mount type=tmpfs,dst=/x,tmpfs-mode=0999 img",
 		  "--mount: tmpfs-mode '0999' is not a mode; write 1777" },
 		{ "-e =x img", "--env: '=x' has no name" },
+		{ "-w x img", "--workdir: 'x' is not an absolute path" },
+		{ "-p 99999:1 img", "--publish: host port: '99999' is not between 0 and 65535" },
+		{ "-p 80:80 -p 99999 img",
+		  "--publish: container port: '99999' is not between 0 and 65535" },
+		{ "-m 12q img",
+		  "--memory: '12q' has an unknown unit; there are b, k, m, g, t and p" },
+		{ "--health-cmd true --health-retries x img",
+		  "--health-retries: 'x' is not a number" },
 		{ "img a\xff", "argument 'a\xff' is not UTF-8" },
 		{ "-e A=\xff img", "option 'env=A=\xff' is not UTF-8" },
 	};
