@@ -363,6 +363,8 @@ struct err *fd_lock(int dir, const char *path, int operation, int *ret_fd)
 {
 	auto_fd int fd = openat(dir, path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
+	if (fd < 0 && errno == EROFS) /* one that is there can be locked all the same */
+		fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return err_errno("open %s", path);
 	while (flock(fd, operation) < 0)

@@ -64,7 +64,7 @@ struct err *fd_mkdirs_in_root(int root, const char *path, mode_t mode, int *ret_
 
 /*
  * The calling process holds an exclusive flock on the new descriptor. EWOULDBLOCK
- * with LOCK_NB; ENOENT when who held it has removed the file: a lock on that says
+ * with LOCK_NB; on a read-only file system the file must be there; ENOENT when who held it has removed the file: a lock on that says
  * nothing about a file that is made anew.
  */
 struct err *fd_lock(int dir, const char *path, int operation, int *ret_fd) must_check;

@@ -383,6 +383,7 @@ struct pod {
 	bool stopping, killing, interrupted, finished;
 	bool over;			  /* on_end was, or is about to be, called */
 	bool dirty;			  /* state.json is out of date */
+	bool stale;			  /* and could not be written */
 	uint64_t end_asked, end_deadline; /* of pod_end(); 0: not yet, none */
 	unsigned signals;
 	int exit_code;

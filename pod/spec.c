@@ -94,7 +94,7 @@ struct err *spec_refresh(const struct pod_plan *plan, const struct plan_containe
 	TRY(netns_hosts(&names, &text));
 	/* the same file, as that is what is bound into the container */
 	TRY(fd_openat(AT_FDCWD, path, O_WRONLY | O_TRUNC, &fd));
-	return fd_write_all(fd, text, strlen(text));
+	return err_wrap(fd_write_all(fd, text, strlen(text)), "%s", path);
 }
 
 /* /etc/hosts, /etc/hostname and /etc/resolv.conf: plain files below RUN, bound into the container. */
@@ -141,7 +141,8 @@ static struct err *give_files(const struct pod_plan *plan, const struct plan_con
 		auto_fd int fd = -1;
 
 		TRY(fd_openat(dir, files[i].name, O_WRONLY | O_CREAT | O_TRUNC, &fd));
-		TRY(fd_write_all(fd, files[i].text, strlen(files[i].text)));
+		TRY(err_wrap(fd_write_all(fd, files[i].text, strlen(files[i].text)), "%s/%s",
+			     dir_path, files[i].name));
 		bind_file(s, keep(s, mem_printf("%s/%s", dir_path, files[i].name)),
 			  files[i].target);
 	}
@@ -159,10 +160,10 @@ static struct err *give_file(const char *dir_path, const struct plan_mount *m,
 
 	if (!m->text) {
 		TRY(fd_openat(AT_FDCWD, m->source, O_RDONLY | O_NOCTTY, &from));
-		TRY(fd_read_all(from, GIVEN_MAX, &copied, &len));
+		TRY(err_wrap(fd_read_all(from, GIVEN_MAX, &copied, &len), "%s", m->source));
 	}
 	TRY(fd_create(AT_FDCWD, path, O_TRUNC | O_NOFOLLOW, &fd));
-	TRY(fd_write_all(fd, m->text ? m->text : copied, len));
+	TRY(err_wrap(fd_write_all(fd, m->text ? m->text : copied, len), "%s", path));
 	if (fchown(fd, m->uid, m->gid) < 0 || fchmod(fd, m->mode) < 0)
 		return err_errno("owner and mode of %s", path);
 	s->mounts[s->spec.n_mounts++] = (struct runtime_mount) { .kind = RUNTIME_MOUNT_BIND,

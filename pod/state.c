@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "pod/internal.h"
@@ -174,10 +175,15 @@ struct err *state_store(const struct pod *p)
 	return fd_replace_file(AT_FDCWD, path, text, 0600);
 }
 
+/* What could not be written stays dirty: it is tried again, and told once. */
 void state_write(struct pod *p)
 {
-	err_ignore(state_store(p));
-	p->dirty = false;
+	auto_err struct err *e = state_store(p);
+
+	if (e && !p->stale)
+		log_warn("%s; others see an earlier state of pod %s meanwhile", err_text(e),
+			 p->plan->name);
+	p->dirty = p->stale = e != NULL;
 }
 
 struct err *state_forget(const struct pod_host *h, const char *name)

@@ -17,7 +17,7 @@
 #include "base/trace.h"
 #include "pod/internal.h"
 
-enum { WRITE_DELAY = 20 }; /* milliseconds */
+enum { WRITE_DELAY = 20, WRITE_AGAIN = 2000 }; /* milliseconds */
 
 void pod_event(struct pod *p, const struct container *c, const char *action, const char *fmt, ...)
 {
@@ -215,7 +215,13 @@ static void check_up(struct pod *p, bool all)
 		return;
 	}
 	p->up = true;
-	state_write(p);
+	e = state_store(p);
+	if (e) { /* nobody could find it */
+		p->up = false;
+		pod_fail(p, e);
+		return;
+	}
+	p->dirty = false;
 	if (p->options->watcher.on_up)
 		p->options->watcher.on_up(p->options->watcher.ctx);
 	attach_up(p);
@@ -318,6 +324,8 @@ static void on_write_time(void *arg)
 	watch_free(p->on_write_time);
 	p->on_write_time = NULL;
 	state_write(p);
+	if (p->stale)
+		p->on_write_time = loop_timer(p->loop, WRITE_AGAIN, on_write_time, p);
 }
 
 /* Of a pod that stops, many ends that come together are written once. */
@@ -327,8 +335,9 @@ static void write_changes(struct pod *p)
 		return;
 	if (!p->stopping)
 		state_write(p);
-	else if (!p->on_write_time)
-		p->on_write_time = loop_timer(p->loop, WRITE_DELAY, on_write_time, p);
+	if (p->dirty && !p->on_write_time)
+		p->on_write_time =
+			loop_timer(p->loop, p->stale ? WRITE_AGAIN : WRITE_DELAY, on_write_time, p);
 }
 
 void pod_advance(struct pod *p)

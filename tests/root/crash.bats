@@ -220,6 +220,65 @@ works() {
 	slipway down
 }
 
+@test "a full disk: who could not be written is named, and state follows when there is room" {
+	service a <<<$'command: sleep 100\ninit: true'
+	mkdir full
+	mount -t tmpfs -o size=64k full full
+	export SLIPWAY_RUN=$PWD/full
+	slipway ls >/dev/null
+	dd if=/dev/zero of=full/fill bs=1k 2>/dev/null || :
+	# 4 KiB more each time: files of the container, its state, and then it runs
+	local said='' i
+	for ((i = 0; i < 12; i++)); do
+		if slipway up -d 2>up.err; then break; fi
+		said+=$(cat up.err)
+		[ -z "$(ls full/pods)" ]
+		! grep 'No space left' up.err | grep -v "$PWD/full/pods/$project/" || show "no path in $(cat up.err)"
+		truncate -s -4096 full/fill
+	done
+	[[ $said == *'/hosts: write: No space left on device'* ]] || show "$said"
+	[[ $said == *'/state.json: '*'No space left on device'* ]] || show "$said"
+	# it runs now
+	[ "$(slipway ps --services)" = a ]
+	dd if=/dev/zero of=full/more bs=1k 2>/dev/null || :
+	slipway pause a
+	slipway unpause a
+	slipway pause a
+	[ "$(grep -c "others see an earlier state of pod $project" "$SLIPWAY_ROOT/supervisor.log")" = 1 ] || show "$(cat "$SLIPWAY_ROOT/supervisor.log")"
+	is_field a State running
+	rm full/more full/fill
+	wait_for 5 is_field a State paused
+	slipway down -t 0
+	export SLIPWAY_RUN=$BATS_FILE_TMPDIR/run
+	umount full
+}
+
+@test "a root that cannot be written: what there is is listed, and up says why not" {
+	service a <<<'command: sleep 100'
+	mkdir fixed
+	mount --bind "$SLIPWAY_ROOT" fixed
+	mount -o remount,ro,bind fixed
+	export SLIPWAY_ROOT=$PWD/fixed
+	[ "$(slipway images --format "{{.Repository}}" | grep -c "^$registry/")" = 2 ]
+	slipway volumes
+	slipway ps -a
+	run --separate-stderr slipway up -d
+	assert_failure 1
+	assert_one_message 'Read-only file system'
+	export SLIPWAY_ROOT=$BATS_FILE_TMPDIR/root
+	umount fixed
+	# nor state
+	mkdir fixed/pods
+	mount --bind fixed fixed
+	mount -o remount,ro,bind fixed
+	SLIPWAY_RUN=$PWD/fixed run --separate-stderr slipway up -d
+	assert_failure 1
+	assert_one_message "$PWD/fixed/pods/$project: Read-only file system"
+	SLIPWAY_RUN=$PWD/fixed slipway ps -a
+	SLIPWAY_RUN=$PWD/fixed slipway images >/dev/null
+	umount fixed
+}
+
 @test "create with no room for state says so" {
 	service a <<<'command: sleep 100'
 	mkdir full
