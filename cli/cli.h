@@ -148,6 +148,8 @@ void table_free(struct table *t);
 char *text_since(const char *time) must_check;
 /* "web-1" for the key "web", "web-2" for "web@2"; the caller's. */
 char *text_instance(const char *key) must_check;
+/* What stands before its output: that, or the container's name where @project's file gave it one. The caller's. */
+char *text_prefix(const char *project, const char *key, const char *container) must_check;
 /* The service's key when an option says which instance; the caller's. */
 struct err *text_index(const char *service, const char *index, char **ret) must_check;
 char *text_bytes(int64_t bytes) must_check;

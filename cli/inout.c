@@ -73,6 +73,15 @@ static struct err *parse_time(const char *option, const char *text, char **ret)
 	return NULL;
 }
 
+/* A container of its own has no project whose names could be left out. */
+static char *prefix_of(const struct pod_state *s, const char *key)
+{
+	const struct pod_service_state *v = pod_state_find(s, key);
+
+	return !v || json_at(s->json, "kind") ? text_instance(key)
+					      : text_prefix(s->name, key, v->container);
+}
+
 static bool show_line(void *ctx, const char *service, enum pod_stream stream, const char *time,
 		      const char *line, size_t len)
 {
@@ -80,7 +89,7 @@ static bool show_line(void *ctx, const char *service, enum pod_stream stream, co
 	const struct log_screen *s = ctx;
 	FILE *out = stream == POD_STDERR ? stderr : stdout;
 	const struct pod_service_state *v = pod_state_find(s->state, service);
-	auto_free char *name = text_instance(service);
+	auto_free char *name = prefix_of(s->state, service);
 
 	if (s->since && strcmp(time, s->since) < 0)
 		return true;
@@ -88,7 +97,7 @@ static bool show_line(void *ctx, const char *service, enum pod_stream stream, co
 		return true;
 	if (!s->v->no_prefix && s->colour)
 		fprintf(out, "\033[%dm%-*s  | \033[0m",
-			colours[(size_t)(v - s->state->services) % ARRAY_LEN(colours)],
+			colours[v ? (size_t)(v - s->state->services) % ARRAY_LEN(colours) : 0],
 			(int)s->width, name);
 	else if (!s->v->no_prefix)
 		fprintf(out, "%-*s  | ", (int)s->width, name);
@@ -128,9 +137,12 @@ struct err *cmd_logs(struct cli *c, const void *values, char **operands, int *re
 	TRY(cli_host(c));
 	TRY(pod_state_read(c->host, name, &state));
 	screen.state = state;
-	for (size_t i = 0; i < state->n_services; i++)
-		if (strlen(state->services[i].service) + 2 > screen.width)
-			screen.width = strlen(state->services[i].service) + 2;
+	for (size_t i = 0; i < state->n_services; i++) {
+		auto_free char *prefix = prefix_of(state, state->services[i].key);
+
+		if (strlen(prefix) > screen.width)
+			screen.width = strlen(prefix);
+	}
 	return pod_logs(c->host, name, &l);
 }
 

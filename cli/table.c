@@ -122,6 +122,14 @@ char *text_instance(const char *key)
 	return at ? mem_printf("%.*s-%s", (int)(at - key), key, at + 1) : mem_printf("%s-1", key);
 }
 
+char *text_prefix(const char *project, const char *key, const char *container)
+{
+	auto_free char *instance = text_instance(key);
+	auto_free char *usual = mem_printf("%s-%s", project, instance);
+
+	return mem_strdup(container && strcmp(container, usual) != 0 ? container : instance);
+}
+
 struct err *text_index(const char *service, const char *index, char **ret)
 {
 	int64_t n = 1;

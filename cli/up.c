@@ -91,7 +91,7 @@ struct screen {
 	const struct up_values *v;
 	const struct pod_plan *plan;
 	struct image **images;
-	size_t width; /* of the longest service's name */
+	size_t width; /* of the longest prefix */
 	bool colour;
 	bool ends_unread, quiet;
 	const struct compose_project *project;
@@ -113,16 +113,16 @@ static void show_output(void *ctx, const char *service, enum pod_stream stream, 
 	auto_free char *plain = mem_strndup(service, strcspn(service, "@"));
 	const struct compose_service *v = compose_find(s->project, plain);
 	size_t index = v ? (size_t)(v - s->project->services) : 0;
-	auto_free char *name = text_instance(service);
+	auto_free char *name = text_prefix(s->project->name, service, v ? v->container_name : NULL);
 	auto_free char *now = s->v->timestamps ? proc_now_text() : NULL;
 
 	if (!is_shown(s, v))
 		return;
 	if (!s->v->no_prefix && s->colour)
 		fprintf(out, "\033[%dm%-*s  | \033[0m", colours[index % ARRAY_LEN(colours)],
-			(int)s->width + 2, name);
+			(int)s->width, name);
 	else if (!s->v->no_prefix)
-		fprintf(out, "%-*s  | ", (int)s->width + 2, name);
+		fprintf(out, "%-*s  | ", (int)s->width, name);
 	if (now)
 		fprintf(out, "%s ", now);
 	fwrite(line, 1, len, out);
@@ -205,9 +205,13 @@ static struct err *up_attached(const struct cli *c, const struct pod_plan *plan,
 					   .on_output = show_output };
 	struct pod_result result = { 0 };
 
-	for (size_t i = 0; i < c->project->n_services; i++)
-		if (strlen(c->project->services[i].name) > screen.width)
-			screen.width = strlen(c->project->services[i].name);
+	for (size_t i = 0; i < c->project->n_services; i++) {
+		const struct compose_service *s = &c->project->services[i];
+		auto_free char *prefix = text_prefix(c->project->name, s->name, s->container_name);
+
+		if (strlen(prefix) > screen.width)
+			screen.width = strlen(prefix);
+	}
 	TRY(pod_run(plan, c->host, &o, &result));
 	*ret_code = result.interrupted ? 0 : result.exit_code;
 	return NULL;

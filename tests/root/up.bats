@@ -626,6 +626,20 @@ rss() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$(jq .supervisor "$SL
 	done
 }
 
+@test "a container_name stands before its output" {
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, container_name: chosen, command: [echo, one]}
+		  b: {image: $registry/busybox, command: [echo, two]}
+		  c: {image: $registry/busybox, container_name: $project-c-1, command: [echo, three]}
+	END
+	run slipway up
+	assert_success
+	[ "$(grep ' | ' <<<"$output" | sort)" = $'b-1     | two\nc-1     | three\nchosen  | one' ] || show 'not so'
+	[ "$(slipway logs | sort)" = $'b-1     | two\nc-1     | three\nchosen  | one' ] || slipway logs
+	slipway down
+}
+
 @test "start and restart of a service whose program is gone tell so, and fail" {
 	printf '#!/bin/sh\nexec sleep 1000\n' >program
 	chmod +x program
