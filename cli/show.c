@@ -177,23 +177,25 @@ struct err *cmd_doctor(struct cli *c, const void *values, char **operands, int *
 	struct err *e = NULL;
 	size_t n = 0;
 
+	(void)c;
 	(void)operands;
 	(void)ret_code;
 	TRY(listing_new(((const struct doctor_values *)values)->format, headings, LISTING_ARRAY,
 			&l));
-	TRY(cli_host(c));
-	TRY(pod_doctor(c->host, &findings, &n));
+	pod_doctor(&findings, &n); /* needs no directories: who may not make them is told more */
 	for (size_t i = 0; i < n; i++) {
 		const struct pod_finding *f = &findings[i];
 		json_t *j = json_object();
 
 		json_put_str(j, "check", f->what);
-		json_put_bool(j, "good", f->good);
+		json_object_set_new(j, "good", f->untried ? json_null() : json_boolean(f->good));
 		json_put_str(j, "detail", f->detail);
-		e = err_join(e,
-			     listing_add(l, j,
-					 (const char *const[]) {
-						 f->what, f->good ? "ok" : "lacking", f->detail }));
+		e = err_join(e, listing_add(l, j,
+					    (const char *const[]) { f->what,
+								    f->untried ? "unknown"
+								    : f->good  ? "ok"
+									       : "lacking",
+								    f->detail }));
 		free(f->detail);
 	}
 	free(findings);

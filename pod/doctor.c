@@ -19,22 +19,20 @@
 #include "base/str.h"
 #include "pod/internal.h"
 
-typedef char *check_fn(const struct pod_host *h, bool *good);
+typedef char *check_fn(bool *good);
 
-static char *check_root(const struct pod_host *h, bool *good)
+static char *check_root(bool *good)
 {
-	(void)h;
 	*good = geteuid() == 0;
 	return mem_strdup(*good ? "running as root"
 				: "not root: pods cannot be started; run slipway as root");
 }
 
-static char *check_capabilities(const struct pod_host *h, bool *good)
+static char *check_capabilities(bool *good)
 {
 	uint64_t all = 0, have = runtime_caps_all();
 	bool resource = have >> 24 & 1;
 
-	(void)h;
 	err_ignore(runtime_cap_parse("ALL", &all));
 	*good = have == all;
 	return *good ? mem_strdup("all capabilities are there")
@@ -44,14 +42,13 @@ static char *check_capabilities(const struct pod_host *h, bool *good)
 					     "present ones are clamped, with a warning");
 }
 
-static char *check_cgroups(const struct pod_host *h, bool *good)
+static char *check_cgroups(bool *good)
 {
 	auto_cgroupfs_host struct cgroupfs_host *c = NULL;
 	auto_err struct err *e = cgroupfs_open(&c);
 	static const char *const wanted[] = { "memory", "cpu", "pids", "cpuset", NULL };
 	auto_strv char **missing = NULL;
 
-	(void)h;
 	for (const char *const *w = wanted; !e && *w; w++)
 		if (!cgroupfs_has(c, *w))
 			strv_add(&missing, mem_strdup(*w));
@@ -67,24 +64,23 @@ static char *check_cgroups(const struct pod_host *h, bool *good)
 }
 
 /* Runs @fn in a child that may unshare what it likes; 0 is good, else an errno. */
-static int in_child(int (*fn)(const struct pod_host *h), const struct pod_host *h)
+static int in_child(int (*fn)(void))
 {
 	int status = 0;
 	pid_t pid = fork();
 
 	if (pid == 0)
-		_exit(fn(h));
+		_exit(fn());
 	if (pid < 0 || waitpid(pid, &status, 0) < 0 || !WIFEXITED(status))
 		return EIO;
 	return WEXITSTATUS(status);
 }
 
-static int try_overlay(const struct pod_host *h)
+static int try_overlay(void)
 {
 	char dir[] = "/tmp/slipway-doctor.XXXXXX";
 	int code = 0;
 
-	(void)h;
 	if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_PRIVATE | MS_REC, NULL) < 0)
 		return errno;
 	if (!mkdtemp(dir))
@@ -104,9 +100,9 @@ static int try_overlay(const struct pod_host *h)
 	return code;
 }
 
-static char *check_overlay(const struct pod_host *h, bool *good)
+static char *check_overlay(bool *good)
 {
-	int code = in_child(try_overlay, h);
+	int code = in_child(try_overlay);
 
 	*good = code == 0;
 	return code ? mem_printf("overlay cannot be mounted with userxattr and volatile: %s; needs "
@@ -115,13 +111,12 @@ static char *check_overlay(const struct pod_host *h, bool *good)
 		    : mem_strdup("overlay with userxattr and volatile works");
 }
 
-static int try_calls(const struct pod_host *h)
+static int try_calls(void)
 {
 	struct clone_args args = { .flags = ~0ULL };
 	struct open_how how = { .flags = O_PATH, .resolve = RESOLVE_IN_ROOT };
 	int fd;
 
-	(void)h;
 	if (syscall(SYS_clone3, &args, sizeof(args)) < 0 && errno == ENOSYS)
 		return ENOSYS;
 	fd = (int)syscall(SYS_openat2, AT_FDCWD, "/", &how, sizeof(how));
@@ -132,9 +127,9 @@ static int try_calls(const struct pod_host *h)
 	return syscall(SYS_close_range, 1000000, 1000000, 4) < 0 ? errno : 0;
 }
 
-static char *check_calls(const struct pod_host *h, bool *good)
+static char *check_calls(bool *good)
 {
-	int code = in_child(try_calls, h);
+	int code = in_child(try_calls);
 
 	*good = code == 0;
 	return mem_strdup(*good ? "clone3, openat2, mount_setattr and close_range are there"
@@ -142,9 +137,8 @@ static char *check_calls(const struct pod_host *h, bool *good)
 				  "forbidden; needs Linux 5.12");
 }
 
-static int try_network(const struct pod_host *h)
+static int try_network(void)
 {
-	(void)h;
 	if (unshare(CLONE_NEWNET) < 0)
 		return errno;
 	auto_err struct err *e = netns_probe();
@@ -152,9 +146,9 @@ static int try_network(const struct pod_host *h)
 	return err_code(e);
 }
 
-static char *check_network(const struct pod_host *h, bool *good)
+static char *check_network(bool *good)
 {
-	int code = in_child(try_network, h);
+	int code = in_child(try_network);
 
 	*good = code == 0;
 	return code ? mem_printf("ports cannot be published: %s; needs nf_tables with NAT and the "
@@ -163,22 +157,20 @@ static char *check_network(const struct pod_host *h, bool *good)
 		    : mem_strdup("network namespaces and nftables tables with an owner work");
 }
 
-static char *check_landlock(const struct pod_host *h, bool *good)
+static char *check_landlock(bool *good)
 {
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 
-	(void)h;
 	*good = abi >= 2;
 	return *good ? mem_printf("landlock ABI %ld confines slipway-fetch", abi)
 		     : mem_strdup("no landlock ABI 2: slipway-fetch is confined by capabilities "
 				  "and seccomp alone");
 }
 
-static char *check_files(const struct pod_host *h, bool *good)
+static char *check_files(bool *good)
 {
 	struct rlimit files = { 0, 0 };
 
-	(void)h;
 	(void)getrlimit(RLIMIT_NOFILE, &files);
 	*good = files.rlim_max >= 1024; /* the soft limit is raised */
 	return mem_printf("%llu open files per process%s", (unsigned long long)files.rlim_max,
@@ -188,22 +180,24 @@ static char *check_files(const struct pod_host *h, bool *good)
 static const struct {
 	const char *what;
 	check_fn *check;
+	bool as_root; /* nobody else can try it */
 } checks[] = {
-	{ "user", check_root },		 { "capabilities", check_capabilities },
-	{ "system calls", check_calls }, { "cgroups", check_cgroups },
-	{ "overlay", check_overlay },	 { "network", check_network },
-	{ "landlock", check_landlock },	 { "open files", check_files },
+	{ "user", check_root, false },		{ "capabilities", check_capabilities, true },
+	{ "system calls", check_calls, false }, { "cgroups", check_cgroups, false },
+	{ "overlay", check_overlay, true },	{ "network", check_network, true },
+	{ "landlock", check_landlock, false },	{ "open files", check_files, false },
 };
 
-struct err *pod_doctor(const struct pod_host *h, struct pod_finding **ret, size_t *ret_n)
+void pod_doctor(struct pod_finding **ret, size_t *ret_n)
 {
 	struct pod_finding *list = mem_alloc(ARRAY_LEN(checks) * sizeof(*list));
 
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
 		list[i].what = checks[i].what;
-		list[i].detail = checks[i].check(h, &list[i].good);
+		list[i].untried = checks[i].as_root && geteuid() != 0;
+		list[i].detail = list[i].untried ? mem_strdup("only root can tell")
+						 : checks[i].check(&list[i].good);
 	}
 	*ret = list;
 	*ret_n = ARRAY_LEN(checks);
-	return NULL;
 }

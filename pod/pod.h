@@ -481,7 +481,7 @@ struct err *pod_gc(const struct pod_host *h, bool dry_run, char ***ret_removed) 
 struct pod_finding {
 	const char *what;
 	bool good;
+	bool untried;
 	char *detail; /* and what follows when it is not good */
 };
-struct err *pod_doctor(const struct pod_host *h, struct pod_finding **ret,
-		       size_t *ret_n) must_check;
+void pod_doctor(struct pod_finding **ret, size_t *ret_n);

@@ -202,3 +202,14 @@ load ../lib/slipway
 	assert_failure 1
 	assert_one_message 'no such service: nosuch'
 }
+
+@test "doctor tells a user what can be told, and which of it only root can try" {
+	[ "$(id -u)" = 0 ] || skip 'needs root to become a user'
+	need_command setpriv
+	run --separate-stderr setpriv --reuid 65534 --regid 65534 --clear-groups "$(command -v slipway)" doctor
+	assert_success
+	[[ $output == *'not root: pods cannot be started'* ]] || show 'not told'
+	[[ $output == *'overlay'*'unknown'*'only root can tell'* ]] || show 'not told'
+	[[ $output == *'cgroups'*'layout'* ]] || show 'no cgroups'
+	[ -z "$stderr" ] || show 'complaints'
+}
