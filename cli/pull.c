@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli/pull.c - the images of a project: which are missing, and pulling them. */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -64,6 +65,40 @@ static struct err *missing_images(const struct cli *c, const struct image_store 
 	return NULL;
 }
 
+static volatile sig_atomic_t fetch_pid, caught;
+
+static void on_signal(int signal)
+{
+	caught = signal;
+	if (fetch_pid > 0)
+		(void)kill((pid_t)fetch_pid, signal);
+}
+
+/* ^C ends it; what is there by half is removed before we die of it, too. */
+static struct err *pull(const struct image_store *store, const struct image_pull *p)
+{
+	static const int signals[] = { SIGINT, SIGTERM };
+	const struct sigaction ours = { .sa_handler = on_signal };
+	struct sigaction before[ARRAY_LEN(signals)];
+	struct image_fetch *f = NULL;
+
+	TRY(image_pull_start(store, p, &f));
+	fetch_pid = image_pull_pid(f);
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		if (sigaction(signals[i], NULL, &before[i]) == 0 && before[i].sa_handler == SIG_DFL)
+			(void)sigaction(signals[i], &ours, NULL);
+	struct err *e = image_pull_finish(f);
+
+	fetch_pid = 0;
+	for (size_t i = 0; i < ARRAY_LEN(signals); i++)
+		(void)sigaction(signals[i], &before[i], NULL);
+	if (!caught)
+		return e;
+	err_ignore(image_sweep(store));
+	(void)raise(caught);
+	return e;
+}
+
 static struct err *pull_missing(const struct cli *c, const struct image_store *store,
 				const char *policy, bool quiet)
 {
@@ -91,7 +126,7 @@ static struct err *pull_missing(const struct cli *c, const struct image_store *s
 			if (!strv_has(references, s->image))
 				continue;
 			if (s->platform)
-				TRY(image_pull(store, &p));
+				TRY(pull(store, &p));
 			else if (!strv_has(rest, s->image))
 				strv_add(&rest, mem_strdup(s->image));
 		}
@@ -100,7 +135,7 @@ static struct err *pull_missing(const struct cli *c, const struct image_store *s
 					  .always = always };
 
 		if (rest)
-			TRY(image_pull(store, &all));
+			TRY(pull(store, &all));
 	}
 	return NULL;
 }

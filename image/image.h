@@ -125,6 +125,7 @@ struct image_fetch;
 struct err *image_pull_start(const struct image_store *s, const struct image_pull *p,
 			     struct image_fetch **ret) must_check;
 int image_pull_fd(const struct image_fetch *f);
+pid_t image_pull_pid(const struct image_fetch *f); /* of the process that pulls */
 struct err *image_pull_finish(struct image_fetch *take_f) must_check;
 void image_pull_cancel(struct image_fetch *take_f);
 /* The digests that the registries have for @references now, in their order; the caller's. */

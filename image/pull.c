@@ -156,6 +156,11 @@ int image_pull_fd(const struct image_fetch *f)
 	return f->error;
 }
 
+pid_t image_pull_pid(const struct image_fetch *f)
+{
+	return f->pid;
+}
+
 struct err *image_pull_finish(struct image_fetch *take_f)
 {
 	struct err *e = finish("slipway-fetch", take_f->pid, take_f->error);

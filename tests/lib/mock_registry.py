@@ -261,7 +261,7 @@ class Handler(BaseHTTPRequestHandler):
                 return self.error(416, "RANGE", "not that far")
             status, headers = 206, {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"}
         part = data[start:]
-        if not big or not faults & {"short", "always-short", "no-range", "at-the-end"}:
+        if not big or not faults & {"short", "always-short", "no-range", "at-the-end", "stall"}:
             return self.answer(status, part, headers, "application/octet-stream")
         n = count(repo + name)
         keep = len(part) if n > 2 and "always-short" not in faults else 1 << 20
@@ -269,6 +269,8 @@ class Handler(BaseHTTPRequestHandler):
             keep = 1000
         if "at-the-end" in faults: # all there, but for the proper end
             keep = len(part)
+        if "stall" in faults: # the first time half of it, and then nothing for a while
+            keep = len(part) // (2 if n == 1 else 1)
         self.send_response(status)
         for key, value in headers.items():
             self.send_header(key, value)
@@ -276,6 +278,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(part[:keep])
+        if "stall" in faults and n == 1:
+            time.sleep(30)
         self.close_connection = True
         return None
 

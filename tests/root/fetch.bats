@@ -283,3 +283,24 @@ END
 	assert_success
 	[ "$(cat "$store"/refs/* | jq -r .name | sort -u | wc -l)" -eq 2 ]
 }
+
+@test "^C in a pull: 130, nothing half is left, and the next pull works" {
+	local pid code=0
+	export SLIPWAY_ROOT=$BATS_TEST_TMPDIR/root SLIPWAY_RUN=$BATS_TEST_TMPDIR/run
+	store=$SLIPWAY_ROOT/store
+	echo "services: {a: {image: $mock/ctrl-c/stall}}" >"$BATS_TEST_TMPDIR/compose.yml"
+	# in a group of its own, as a terminal does it, which sends ^C to all of them
+	setsid env --default-signal=INT slipway -f "$BATS_TEST_TMPDIR/compose.yml" pull >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- &
+	pid=$!
+	half() { [ "$(find "$store/ingest" -name big 2>/dev/null)" ]; }
+	wait_for 5 half
+	kill -INT -- "-$pid"
+	wait "$pid" || code=$?
+	[ "$code" -eq 130 ] || show "$code: $(cat "$BATS_TEST_TMPDIR/said")"
+	[ -z "$(pgrep -g "$pid")" ]
+	[ -z "$(ls -A "$store/refs")" ]
+	[ -z "$(ls -A "$store/ingest")" ] || show "left in ingest: $(ls -A "$store/ingest")"
+	slipway -f "$BATS_TEST_TMPDIR/compose.yml" pull
+	[ -z "$(ls -A "$store/ingest")" ]
+	whole ctrl-c/stall
+}
