@@ -22,6 +22,20 @@ completes() {
 	[ "$(completes slipway --proj | tr '\n' ' ')" = '--project-name --project-directory ' ]
 }
 
+@test "values of options that are known, commands and shells" {
+	[ "$(completes slipway ps --format '' | tr '\n' ' ')" = 'table json ' ]
+	[ "$(completes slipway ps --format = j)" = json ]
+	[ "$(completes slipway ps --format = | tr '\n' ' ')" = 'table json ' ]
+	[ "$(completes slipway config --format y)" = yaml ]
+	[ "$(completes slipway up --pull n)" = never ]
+	[ "$(completes slipway --progress q)" = quiet ]
+	[ "$(completes slipway ps --status e)" = exited ]
+	[ "$(completes slipway kill -s TE)" = TERM ]
+	[ "$(completes slipway kill --signal US | tr '\n' ' ')" = 'USR1 USR2 ' ]
+	[ "$(completes slipway help pau)" = pause ]
+	[ "$(completes slipway completion z)" = zsh ]
+}
+
 @test "every command has its options" {
 	slipway completion bash >script
 	bash -n script
