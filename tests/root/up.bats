@@ -544,6 +544,8 @@ pid() { jq -r --arg s "$1" '.services[] | select(.service == $s).pid' "$SLIPWAY_
 	[ "$(slipway ps --format '{{.Name}}' | sort | xargs)" = "$project-after-1 $project-worker-1 $project-worker-2" ]
 	[ "$(slipway exec -T worker hostname)" = worker ]
 	[ "$(slipway exec -T --index 2 worker hostname)" = worker-2 ]
+	[ "$(slipway exec -T worker sh -c 'echo $SLIPWAY_INSTANCE')" = 1 ]
+	[ "$(slipway exec -T --index 2 worker sh -c 'echo $SLIPWAY_INSTANCE')" = 2 ]
 	run slipway exec -T --index 3 worker hostname
 	assert_failure
 	slipway exec -T worker touch /data/first
