@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/up_run.c - running the pod: attached, or with a supervisor that outlives the command. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/proc.h"
+#include "base/str.h"
+#include "base/trace.h"
+#include "cli/up.h"
+
+bool up_waits(const struct cli *c, const struct up_values *v)
+{
+	return v->wait || str_eq(c->project->policy.ready, "healthy");
+}
+
+/* What the options say, and below them the file's x-slipway. */
+static struct pod_run_options run_options(const struct cli *c, const struct up_values *v)
+{
+	const struct compose_policy *policy = &c->project->policy;
+	bool kill = str_eq(policy->on_failure, "kill");
+
+	return (struct pod_run_options) {
+		.wait = up_waits(c, v),
+		.wait_timeout = v->wait_timeout,
+		.quit_signals = true,
+		.stop_timeout = v->timeout,
+		.abort = v->abort_on_exit || v->exit_from ? POD_ABORT_ON_EXIT
+			 : v->abort_on_failure || kill	  ? POD_ABORT_ON_FAILURE
+							  : POD_ABORT_NEVER,
+		.exit_from = v->exit_from ? v->exit_from : policy->main,
+		.main = policy->main,
+	};
+}
+
+/* ---- up, attached ---- */
+
+struct screen {
+	const struct up_values *v;
+	const struct pod_plan *plan;
+	struct image **images;
+	size_t width; /* of the longest prefix */
+	bool colour;
+	bool ends_unread, quiet;
+	const struct compose_project *project;
+};
+
+static bool is_shown(const struct screen *s, const struct compose_service *v)
+{
+	if (!v || strv_has(s->v->no_attach, v->name))
+		return false;
+	return s->v->attach ? strv_has(s->v->attach, v->name) : !v->no_attach;
+}
+
+static void show_output(void *ctx, const char *service, enum pod_stream stream, const char *line,
+			size_t len)
+{
+	static const int colours[] = { 36, 33, 32, 35, 34, 96, 93, 92, 95, 94 };
+	struct screen *s = ctx;
+	FILE *out = stream == POD_STDERR ? stderr : stdout;
+	auto_free char *plain = mem_strndup(service, strcspn(service, "@"));
+	const struct compose_service *v = compose_find(s->project, plain);
+	size_t index = v ? (size_t)(v - s->project->services) : 0;
+	auto_free char *name = text_prefix(s->project->name, service, v ? v->container_name : NULL);
+	auto_free char *now = s->v->timestamps ? proc_now_text() : NULL;
+
+	if (!is_shown(s, v))
+		return;
+	if (!s->v->no_prefix && s->colour)
+		fprintf(out, "\033[%dm%-*s  | \033[0m", colours[index % ARRAY_LEN(colours)],
+			(int)s->width, name);
+	else if (!s->v->no_prefix)
+		fprintf(out, "%-*s  | ", (int)s->width, name);
+	if (now)
+		fprintf(out, "%s ", now);
+	fwrite(line, 1, len, out);
+	if (len == 0 || line[len - 1] != '\n')
+		fputc('\n', out);
+	if (fflush(out) != 0 && errno == EPIPE && s->ends_unread) {
+		s->ends_unread = false;
+		(void)kill(getpid(), SIGTERM); /* as SIGPIPE would, but in order */
+	}
+}
+
+void up_finish_trace(void)
+{
+	auto_err struct err *e = trace_close();
+
+	if (e)
+		log_warn("--trace: %s", err_text(e));
+}
+
+static void release_images(void *ctx)
+{
+	const struct screen *s = ctx;
+
+	up_finish_trace();
+
+	for (size_t i = 0; i < s->project->n_services; i++)
+		image_release(s->images[i]);
+}
+
+static void show_event(void *ctx, const char *container, const char *what)
+{
+	const struct screen *s = ctx;
+
+	if (!s->quiet)
+		fprintf(stderr, " Container %s  %s\n", container, what);
+}
+
+static void tell_up(void *ctx)
+{
+	release_images(ctx);
+	notify("READY=1\nSTATUS=the pod is up");
+}
+
+/* A service manager may have less patience than services that stop one after the other. */
+static void tell_stopping(void *ctx)
+{
+	enum { AFTERWARDS = 15000 /* milliseconds */ };
+	const struct screen *s = ctx;
+	int64_t ms = pod_stop_time(s->plan, s->v->timeout) + AFTERWARDS;
+
+	notify("STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld\nSTATUS=the pod is being stopped",
+	       (long long)ms * 1000);
+}
+
+/* Service managers start theirs with the signal ignored: who reads their output may come again. */
+static bool ends_by_sigpipe(void)
+{
+	struct sigaction now;
+
+	return sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler != SIG_IGN;
+}
+
+struct err *up_attached(const struct cli *c, const struct pod_plan *plan, struct image **images,
+			const struct up_values *v, int *ret_code)
+{
+	struct screen screen = { .v = v,
+				 .plan = plan,
+				 .images = images,
+				 .colour = !v->no_colour && use_colour(stdout),
+				 .ends_unread = ends_by_sigpipe(),
+				 .quiet = cli_is_quiet(c),
+				 .project = c->project };
+	struct pod_run_options o = run_options(c, v);
+
+	o.watcher = (struct pod_watcher) { .ctx = &screen,
+					   .on_up = tell_up,
+					   .on_stopping = tell_stopping,
+					   .on_event = show_event,
+					   .on_output = show_output };
+	struct pod_result result = { 0 };
+
+	for (size_t i = 0; i < c->project->n_services; i++) {
+		const struct compose_service *s = &c->project->services[i];
+		auto_free char *prefix = text_prefix(c->project->name, s->name, s->container_name);
+
+		if (strlen(prefix) > screen.width)
+			screen.width = strlen(prefix);
+	}
+	TRY(pod_run(plan, c->host, &o, &result));
+	*ret_code = result.interrupted ? 0 : result.exit_code;
+	return NULL;
+}
+
+/* ---- up -d: the supervisor is a child that outlives us ---- */
+
+/* What the supervisor tells until the pod is up: 'E' an event, 'U' it is up; or an error's message. */
+struct reporter {
+	int pipe;
+	bool up;
+	struct image **images; /* the pod's state names their layers by then */
+	size_t n_images;
+	const struct pod_host *host;
+	const struct compose_project *project;
+};
+
+static void report_event(void *ctx, const char *container, const char *what)
+{
+	const struct reporter *r = ctx;
+	auto_free char *line = mem_printf("E Container %s  %s\n", container, what);
+
+	if (!r->up)
+		(void)!write(r->pipe, line, strlen(line));
+}
+
+static void report_up(void *ctx)
+{
+	struct reporter *r = ctx;
+
+	r->up = true;
+	up_finish_trace();
+	for (size_t i = 0; i < r->n_images; i++)
+		image_release(r->images[i]);
+	(void)prctl(PR_SET_PDEATHSIG, 0); /* from now on the pod stands on its own */
+	auto_err struct err *e = pod_record(r->host, r->project);
+
+	if (e)
+		log_warn("%s; the pod will not come back after a reboot", err_text(e));
+	(void)!write(r->pipe, "U\n", 2);
+	fd_close(&r->pipe);
+	auto_err struct err *stays = pod_settle(r->host); /* milliseconds that nobody waits for */
+
+	if (stays)
+		log_warn("%s; the pod ends with the session it was started in", err_text(stays));
+}
+
+static _Noreturn void supervise(const struct cli *c, const struct pod_plan *plan,
+				struct image **images, const struct up_values *v, int pipe,
+				pid_t parent)
+{
+	struct reporter r = { .pipe = pipe,
+			      .images = images,
+			      .n_images = c->project->n_services,
+			      .host = c->host,
+			      .project = c->project };
+	struct pod_run_options o = run_options(c, v);
+
+	o.watcher =
+		(struct pod_watcher) { .ctx = &r, .on_event = report_event, .on_up = report_up };
+	o.last_words = true;
+	struct pod_result result = { 0 };
+
+	/* killed before the pod is up, 'up -d' leaves none behind */
+	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != parent)
+		_exit(EXIT_INTERRUPTED);
+	pod_go_background(c->host, c->project->name, c->inherited);
+	struct err *e = pod_run(plan, c->host, &o, &result);
+
+	if (!e && !result.interrupted) /* it has ended, or somebody has ended it */
+		pod_record_remove(c->host, c->project->name);
+	up_finish_trace();
+	if (e && !r.up)
+		err_send(r.pipe, err_wrap(e, "%s", "!")); /* '!' tells it from an event */
+	else if (e)
+		log_error("%s", err_text(e));
+	_exit(e ? EXIT_USAGE : result.exit_code);
+}
+
+static volatile sig_atomic_t supervisor_pid;
+
+static void pass_to_supervisor(int signal)
+{
+	if (supervisor_pid > 0)
+		(void)kill((pid_t)supervisor_pid, signal);
+}
+
+/* Shows what the supervisor tells; true when the pod is up. */
+static struct err *hear(const struct cli *c, int pipe, bool *ret_up)
+{
+	char buffer[16384];
+	size_t len = 0;
+	ssize_t n;
+
+	while ((n = read(pipe, buffer + len, sizeof(buffer) - len - 1)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_errno("hear from the supervisor");
+		len += (size_t)n;
+		buffer[len] = '\0';
+		char *line = buffer, *end;
+
+		while ((end = strchr(line, '\n')) != NULL && (*line == 'E' || *line == 'U')) {
+			*end = '\0';
+			if (*line == 'E')
+				cli_say(c, "%s", line + 1);
+			*ret_up |= *line == 'U';
+			line = end + 1;
+		}
+		len -= (size_t)(line - buffer);
+		memmove(buffer, line, len + 1);
+		if (len == sizeof(buffer) - 1)
+			break;
+	}
+	if (*ret_up || len == 0)
+		return NULL;
+	struct err *e = err_parse(buffer);
+	auto_free char *text =
+		mem_strdup(str_starts(err_text(e), "!: ") ? err_text(e) + 3 : err_text(e));
+	int code = err_code(e);
+
+	err_free(e);
+	return err_new(code, "%s", text);
+}
+
+struct err *up_detached(const struct cli *c, const struct pod_plan *plan, struct image **images,
+			const struct up_values *v, int *ret_code)
+{
+	struct sigaction pass = { .sa_handler = pass_to_supervisor };
+	pid_t parent = getpid(), pid;
+	int ends[2];
+	bool up = false;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return err_errno("pipe");
+	pid = fork();
+	if (pid == 0) {
+		close(ends[0]);
+		supervise(c, plan, images, v, ends[1], parent);
+	}
+	trace_drop(); /* it is the supervisor's now */
+	close(ends[1]);
+	auto_fd int pipe = ends[0];
+
+	if (pid < 0)
+		return err_errno("start the supervisor");
+	supervisor_pid = pid;
+	(void)sigaction(SIGINT, &pass, NULL);
+	(void)sigaction(SIGTERM, &pass, NULL);
+	TRY(hear(c, pipe, &up));
+	*ret_code = up ? 0 : EXIT_INTERRUPTED;
+	return NULL;
+}
