@@ -44,12 +44,16 @@ struct err *cli_host(struct cli *c)
 	return pod_collect(c->host);
 }
 
-/* One that is not there is a mistake, and not a directory without a project. */
-static struct err *check_directory(const char *dir)
+/*
+ * One that is not there is a mistake, and not a directory without a project. Where
+ * files are named it is a part of paths only, and need not be there, as with docker compose.
+ */
+static struct err *check_directory(const struct cli *c)
 {
+	const char *dir = c->project_dir;
 	struct stat st;
 
-	if (!dir)
+	if (!dir || c->files || getenv("COMPOSE_FILE"))
 		return NULL;
 	if (stat(dir, &st) == 0 && !S_ISDIR(st.st_mode))
 		errno = ENOTDIR;
@@ -74,7 +78,7 @@ struct err *cli_project(struct cli *c, char *const *services, bool warn)
 	o.scale = c->scale;
 	o.all_resources = c->all_resources;
 
-	TRY(check_directory(c->project_dir));
+	TRY(check_directory(c));
 	TRY(compose_load(&o, &c->project));
 	for (char **w = c->project->warnings; warn && w && *w; w++)
 		log_warn("%s", *w);

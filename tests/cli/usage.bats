@@ -195,6 +195,11 @@ load ../lib/slipway
 	assert_failure 1
 	assert_one_message '--project-directory: nosuch: No such file or directory'
 	touch file
+	compose <<<'services: {a: {image: i, volumes: ["./x:/x"]}}'
+	run --separate-stderr slipway -f compose.yml --project-directory /nosuch config
+	assert_success
+	[[ $output == *'source: /nosuch/x'* ]] || show 'another source'
+	rm compose.yml
 	run --separate-stderr slipway --project-directory file config
 	assert_failure 1
 	assert_one_message '--project-directory: file: Not a directory'
