@@ -28,7 +28,8 @@ enum {
 	RESEND_MAX = 10000,
 	TICK = 500,
 	UNKNOWN_MAX = 5, /* how often an agent may say that it does not know us */
-	RETRY_LEAST = 50
+	RETRY_LEAST = 50,
+	KEEP_LATER = 100
 };
 
 struct update {
@@ -46,11 +47,12 @@ struct link {
 	struct link_owner owner;
 	struct http_call *subscription, *call;
 	struct wire_records *records;
-	struct watch *on_retry, *on_tick, *on_events;
+	struct watch *on_retry, *on_tick, *on_events, *on_keep;
 	json_t *events; /* that have come and are to be handled */
 	struct update *updates, *in_call;
 	json_t *tasks; /* launched, and nothing of them acknowledged: TaskInfo */
 	bool subscribed, ever, given_up;
+	bool unkept; /* an update or a task is not on disk yet */
 	uint64_t lost_since;
 	unsigned unknown;
 };
@@ -69,10 +71,13 @@ static json_t *unacknowledged(const struct link *k)
 	return list;
 }
 
-static void keep(const struct link *k)
+static void keep(struct link *k)
 {
 	auto_json json_t *j = json_object();
 
+	watch_free(k->on_keep);
+	k->on_keep = NULL;
+	k->unkept = false;
 	json_object_set_new(j, "updates", unacknowledged(k));
 	json_object_set(j, "tasks", k->tasks);
 	auto_free char *text = json_text(j, 2);
@@ -80,6 +85,22 @@ static void keep(const struct link *k)
 
 	if (e)
 		log_warn("%s", err_text(e));
+}
+
+static void on_keep_time(void *arg)
+{
+	keep(arg);
+}
+
+/*
+ * What is new is there before anything is sent. What is gone may stay a moment, for
+ * an update that comes twice is known by its uuid: a group of hundreds writes once.
+ */
+static void keep_later(struct link *k, bool is_new)
+{
+	k->unkept |= is_new;
+	if (!k->on_keep)
+		k->on_keep = loop_timer(k->loop, KEEP_LATER, on_keep_time, k);
 }
 
 /* ---- calls ---- */
@@ -118,7 +139,7 @@ static void drop(struct link *k, struct update *u)
 		k->in_call = NULL;
 	json_decref(u->status);
 	free(u);
-	keep(k);
+	keep_later(k, false);
 	if (!k->updates)
 		k->owner.on_quiet(k->owner.ctx);
 }
@@ -172,6 +193,8 @@ static void send_next(struct link *k)
 	call = call_of(k, "UPDATE");
 	json_object_set_new(call, "update", json_pack("{s:O}", "status", u->status));
 	k->in_call = u;
+	if (k->unkept)
+		keep(k);
 	auto_err struct err *e = send_call(k, call, &r, &k->call);
 
 	if (e)
@@ -206,7 +229,7 @@ void link_add_update(struct link *k, json_t *take_status)
 	while (*p)
 		p = &(*p)->next;
 	*p = u;
-	keep(k);
+	keep_later(k, true);
 	send_next(k);
 }
 
@@ -220,7 +243,7 @@ static void forget_task(struct link *k, const char *id)
 void link_add_task(struct link *k, const json_t *task)
 {
 	json_array_append_new(k->tasks, json_deep_copy(task));
-	keep(k);
+	keep_later(k, true);
 }
 
 static void on_acknowledged(struct link *k, const json_t *event)
@@ -395,6 +418,8 @@ void link_free(struct link *k)
 {
 	if (!k)
 		return;
+	if (k->on_keep)
+		keep(k);
 	http_cancel(k->subscription);
 	http_cancel(k->call);
 	watch_free(k->on_retry);
