@@ -194,6 +194,8 @@ struct err *cmd_exec(struct cli *c, const void *values, char **operands, int *re
 		return err_new(EINVAL, "exec: a service and a command are needed");
 	if (v->tty && !isatty(STDIN_FILENO))
 		return err_new(ENOTTY, "exec: -t: standard input is not a terminal");
+	if (v->cwd && *v->cwd && *v->cwd != '/')
+		return err_new(EINVAL, "exec: --workdir: '%s' is not an absolute path", v->cwd);
 	auto_strv char **env = own_environment(v->env);
 	TRY(cli_aim(c, operands, 1));
 	auto_free char *key = NULL;

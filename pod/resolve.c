@@ -359,6 +359,9 @@ struct err *resolve_container(const struct compose_project *p, const struct comp
 	TRY(resolve_mounts(p, s, i, ret));
 	if (strpbrk(ret->hostname, " \t\n/") || strlen(ret->hostname) > 64)
 		return compose_err(&s->place, "hostname: '%s' is not a host name", ret->hostname);
+	if (*ret->cwd && *ret->cwd != '/')
+		return compose_err(&s->place, "working_dir: '%s' is not an absolute path",
+				   ret->cwd);
 	if (!ret->argv)
 		return compose_err(&s->place,
 				   "no command: neither the image %s nor the service names one",

@@ -218,3 +218,9 @@ load ../lib/slipway
 	[[ $output == *'cgroups'*'layout'* ]] || show 'no cgroups'
 	[ -z "$stderr" ] || show 'complaints'
 }
+
+@test "exec -w takes absolute paths alone" {
+	run --separate-stderr slipway exec -w rel a true
+	assert_failure 1
+	assert_one_message "exec: --workdir: 'rel' is not an absolute path"
+}

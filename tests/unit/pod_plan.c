@@ -447,6 +447,7 @@ static const struct {
 	{ "an unknown propagation", S(", volumes: [{type: bind, source: /x, target: /t, bind: {propagation: wide}}]"),
 	  "a.yml:2:27: services.a.volumes[0]: 'wide' is not a propagation" },
 
+	{ "a working directory below nothing", S(", working_dir: d"), A "working_dir: 'd' is not an absolute path" },
 	{ "an unknown capability", S(", cap_add: [FLY]"), A "cap_add: 'CAP_FLY' is not a capability" },
 	{ "two in one word", S(", cap_drop: ['SYS_ADMIN,CHOWN']"), A "cap_drop: 'CAP_SYS_ADMIN,CHOWN' is not a capability" },
 	{ "an unknown resource", S(", ulimits: {frobs: 1}"), A "ulimits: 'frobs' is not a resource limit" },
