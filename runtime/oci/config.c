@@ -366,6 +366,7 @@ static struct err *refuse(const json_t *config)
 		{ "hooks", "hooks are not run" },
 		{ "linux.uidMappings", "user namespaces are not supported" },
 		{ "linux.gidMappings", "user namespaces are not supported" },
+		{ "linux.devices", "devices are not passed into containers yet" },
 		{ "linux.intelRdt", "resctrl is not supported" },
 		{ "linux.personality", "personalities are not supported" },
 		{ "linux.timeOffsets", "time namespaces are not supported" },

@@ -110,6 +110,16 @@ is_state() { [ "$(state)" = "$1" ]; }
 	assert_line $'0\n'
 }
 
+@test "devices are not left out without a word" {
+	spec '["true"]' '.linux.devices = [{path: "/dev/fuse", type: "c", major: 10, minor: 229}]'
+	run oci run --bundle "$bundle" "$id"
+	assert_failure
+	assert_line 'config.json: linux.devices: devices are not passed into containers yet'
+	spec '["true"]' '.linux.devices = []'
+	run oci run --bundle "$bundle" "$id"
+	assert_success
+}
+
 @test "limits" {
 	spec '["sleep", "1000"]' '.linux.resources = {memory: {limit: 33554432}, pids: {limit: 12}}'
 	oci create --bundle "$bundle" "$id" 3>&-
