@@ -27,10 +27,11 @@ folders := base compose image netns cgroupfs runtime pod
 # Programs: the folder with their main file, and the libraries they link.
 # Only slipway-fetch pays for libcurl and libarchive at start-up. Libraries named
 # in _archives are linked into the program: each shared object costs 50 to 100 us
-# of every start. SHARED=1 links them as shared objects too.
+# of every start. SHARED=1 links them as shared objects too. libsmartcols is loaded
+# when there is a table to print (cli/table.c); nothing of libm is used by slipway.
 slipway_dir        := cli
 slipway_archives   := libnftnl libseccomp libcap yaml-0.1 jansson libevent_core libmd
-slipway_pkgs       := libmnl smartcols
+slipway_pkgs       := libmnl
 slipway-oci_dir    := runtime/oci
 slipway-oci_archives := libseccomp libcap jansson
 slipway-oci_pkgs   :=

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -29,16 +28,41 @@ static char *or_max(const struct cgroupfs_limits *l, int64_t value, bool v2)
 	return value < 0 ? mem_strdup("max") : mem_printf("%" PRId64, value);
 }
 
+/* log2 of 1 and more, one bit after the other: linking libm for it would cost every start 50 us. */
+static double binary_log(double x)
+{
+	double log = 0;
+
+	for (; x >= 2; x /= 2)
+		log++;
+	for (double bit = 0.5; bit > 0x1p-48; bit /= 2) {
+		x *= x;
+		if (x < 2)
+			continue;
+		x /= 2;
+		log += bit;
+	}
+	return log;
+}
+
 int64_t limits_weight(int64_t shares)
 {
-	double s = (double)(shares < SHARES_MIN	  ? SHARES_MIN
-			    : shares > SHARES_MAX ? SHARES_MAX
-						  : shares);
-	double l = log2(s);
-	/* 2 -> 1, 1024 -> 100, 262144 -> 10000: the quadratic that runc and crun use today */
-	double weight = ceil(pow(10, (l * l + 125 * l) / 612.0 - 7.0 / 34.0));
+	double l = binary_log((double)(shares < SHARES_MIN   ? SHARES_MIN
+				       : shares > SHARES_MAX ? SHARES_MAX
+							     : shares));
+	/* 2 -> 1, 1024 -> 100, 262144 -> 10000: the quadratic that runc and crun use today, of log10 */
+	double wanted = ((l * l + 125 * l) / 612.0 - 7.0 / 34.0) * binary_log(10);
+	int64_t low = 1, high = WEIGHT_MAX;
 
-	return weight > WEIGHT_MAX ? WEIGHT_MAX : (int64_t)weight;
+	while (low < high) { /* the first weight that is no less */
+		int64_t middle = (low + high) / 2;
+
+		if (binary_log((double)middle) + 1e-12 < wanted)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 static char *shares(const struct cgroupfs_limits *l, int64_t value, bool v2)

@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/table.c - tables on the terminal, by libsmartcols. */
+/*
+ * cli/table.c - tables on the terminal, by libsmartcols.
+ *
+ * The library is loaded when the first table is made: a shared object more costs
+ * every start of every command 50 to 100 us, and most print no table.
+ */
+#include <dlfcn.h>
 #include <errno.h>
 #include <libsmartcols/libsmartcols.h>
 #include <locale.h>
@@ -12,10 +18,55 @@
 #include "base/str.h"
 #include "cli/cli.h"
 
+#define FUNCTIONS(X)                  \
+	X(init_debug)                 \
+	X(new_table)                  \
+	X(unref_table)                \
+	X(table_enable_nowrap)        \
+	X(table_set_column_separator) \
+	X(table_new_column)           \
+	X(table_new_line)             \
+	X(line_set_data)              \
+	X(table_set_stream)           \
+	X(table_enable_maxout)        \
+	X(table_set_termforce)        \
+	X(print_table)
+
+#define POINTER(name) __typeof__(scols_##name) *name;
+static struct {
+	FUNCTIONS(POINTER)
+} scols;
+
 struct table {
 	struct libscols_table *t;
-	size_t columns;
+	const char *const *headings;
+	size_t columns, rows;
 };
+
+static const char separator[] = "   ";
+
+/* A program that was linked with it would not have started without it either. */
+static _Noreturn void no_library(void)
+{
+	fprintf(stderr,
+		"slipway: %s; install libsmartcols (Debian: libsmartcols1), or use --format json\n",
+		dlerror());
+	exit(EXIT_FAILURE);
+}
+
+static void load_library(void)
+{
+	void *library = dlopen("libsmartcols.so.1", RTLD_NOW | RTLD_LOCAL);
+
+	if (!library)
+		no_library();
+#define LOAD(name)                                                                      \
+	scols.name = (__typeof__(scols.name))(uintptr_t)dlsym(library, "scols_" #name); \
+	if (!scols.name)                                                                \
+		no_library();
+	FUNCTIONS(LOAD)
+	scols.init_debug(0);
+}
 
 struct table *table_new(const char *const *headings)
 {
@@ -23,46 +74,48 @@ struct table *table_new(const char *const *headings)
 
 	/* or the library would show what is not ASCII as \\x.. */
 	(void)setlocale(LC_CTYPE, "C.UTF-8");
-	scols_init_debug(0);
-	t->t = scols_new_table();
+	if (!scols.new_table)
+		load_library();
+	t->headings = headings;
+	t->t = scols.new_table();
 	if (!t->t)
 		abort();
-	scols_table_enable_nowrap(t->t, 1);
-	scols_table_set_column_separator(t->t, "   ");
+	scols.table_enable_nowrap(t->t, 1);
+	scols.table_set_column_separator(t->t, separator);
 	for (; headings[t->columns]; t->columns++)
-		scols_table_new_column(t->t, headings[t->columns], 0, SCOLS_FL_NOEXTREMES);
+		scols.table_new_column(t->t, headings[t->columns], 0, SCOLS_FL_NOEXTREMES);
 	return t;
 }
 
 void table_row(struct table *t, const char *const *cells)
 {
-	struct libscols_line *line = scols_table_new_line(t->t, NULL);
+	struct libscols_line *line = scols.table_new_line(t->t, NULL);
 
 	for (size_t i = 0; i < t->columns; i++)
-		scols_line_set_data(line, i, cells[i]);
+		scols.line_set_data(line, i, cells[i]);
+	t->rows++;
 }
 
 void table_print(struct table *take_t, FILE *out)
 {
-	scols_table_set_stream(take_t->t, out);
-	scols_table_enable_maxout(take_t->t, 0);
+	scols.table_set_stream(take_t->t, out);
+	scols.table_enable_maxout(take_t->t, 0);
 	if (!isatty(fileno(out)))
-		scols_table_set_termforce(take_t->t, SCOLS_TERMFORCE_NEVER);
-	if (scols_table_get_nlines(take_t->t) ==
+		scols.table_set_termforce(take_t->t, SCOLS_TERMFORCE_NEVER);
+	if (take_t->rows ==
 	    0) { /* the library prints nothing then; a heading says what is missing */
 		for (size_t i = 0; i < take_t->columns; i++)
-			fprintf(out, "%s%s", i ? "   " : "",
-				scols_column_get_name(scols_table_get_column(take_t->t, i)));
+			fprintf(out, "%s%s", i ? separator : "", take_t->headings[i]);
 		fputc('\n', out);
 	} else {
-		scols_print_table(take_t->t);
+		scols.print_table(take_t->t);
 	}
 	table_free(take_t);
 }
 
 void table_free(struct table *t)
 {
-	scols_unref_table(t->t);
+	scols.unref_table(t->t);
 	free(t);
 }
 

@@ -254,7 +254,7 @@ struct err *scalar_nano(const char *text, int64_t *ret)
 
 	if (*end || value < 0 || value > 1e15L)
 		return err_new(ERANGE, "'%s' is out of range", text);
-	*ret = (int64_t)llroundl(value);
+	*ret = (int64_t)(value + 0.5L); /* no roundl(): libm costs every start 50 us */
 	return NULL;
 }
 
@@ -355,10 +355,12 @@ struct err *scalar_duration(const char *text, int64_t *ret_ns)
 				EINVAL,
 				"'%s' has an unknown unit; there are ns, us, ms, s, m, h, d and w",
 				text);
-		sum += roundl(value * factor); /* whole nanoseconds: 0.3s is 300 ms */
+		if (!(value * factor < 0x1p63L)) /* 292 years, where Go's nanoseconds end */
+			return err_new(ERANGE, "'%s' is too long", text);
+		sum += (uint64_t)(value * factor + 0.5L); /* whole nanoseconds: 0.3s is 300 ms */
 		p += n + unit;
 	}
-	if (sum >= 0x1p63L) /* 292 years, where Go's nanoseconds end */
+	if (sum >= 0x1p63L)
 		return err_new(ERANGE, "'%s' is too long", text);
 	*ret_ns = (int64_t)sum * (*text == '-' ? -1 : 1);
 	return NULL;

@@ -12,6 +12,13 @@ load ../lib/slipway
 	[[ $stderr == *[Uu]sage:* ]] || show 'no usage'
 }
 
+@test "it starts with no more shared objects than it needs for every command" {
+	need_command readelf
+	[[ $(readelf -s "$(command -v slipway)") != *__asan_init* ]] || skip 'a sanitizer brings its own'
+	run bash -c 'readelf -d "$(command -v slipway)" | sed -n "s/.*(NEEDED).*\[\(.*\)\]/\1/p" | grep -vE "^(libc|ld-linux)"'
+	assert_output libmnl.so.0
+}
+
 @test "--help goes to standard output, and names every command" {
 	run --separate-stderr slipway --help
 	assert_success
