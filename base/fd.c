@@ -326,37 +326,46 @@ struct err *fd_find_in_root(int root, const char *path, int flags, int *ret_fd)
 	return *ret_fd < 0 && errno != ENOENT ? err_errno("open %s", path) : NULL;
 }
 
+/*
+ * From the end, as mostly one name is missing. Each part is resolved from the
+ * root: it may lead through symbolic links.
+ */
+static struct err *open_or_make(int root, char *path, mode_t mode, int *ret)
+{
+	auto_fd int above = -1;
+	auto_fd int fd = open_in_root(root, *path ? path : "/", O_PATH | O_DIRECTORY, 0);
+	char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+	if (fd < 0) {
+		if (errno != ENOENT || !*name || strcmp(name, "..") == 0)
+			return err_errno("open %s", path);
+		while (slash && slash > path && slash[-1] == '/')
+			slash--;
+		if (slash)
+			*slash = '\0';
+		struct err *e =
+			open_or_make(root, slash ? path : name + strlen(name), mode, &above);
+
+		if (slash)
+			*slash = '/';
+		TRY(e);
+		if (mkdirat(above, name, mode) < 0 && errno != EEXIST)
+			return err_errno("mkdir %s", path);
+		fd = open_in_root(root, path, O_PATH | O_DIRECTORY, 0);
+		if (fd < 0)
+			return err_errno("open %s", path);
+	}
+	*ret = fd_steal(&fd);
+	return NULL;
+}
+
 struct err *fd_mkdirs_in_root(int root, const char *path, mode_t mode, int *ret_fd)
 {
 	auto_free char *copy = mem_strdup(path);
-	auto_fd int dir = -1;
-	char *rest = copy;
 
-	TRY(fd_open_in_root(root, "/", O_PATH | O_DIRECTORY, 0, &dir));
-	for (char *p = copy; *p;) {
-		p += strspn(p, "/");
-		char *name = p;
-
-		p += strcspn(p, "/");
-		char c = *p;
-
-		*p = '\0';
-		/* the whole prefix again, from the root: it may lead through symbolic links */
-		auto_fd int next = open_in_root(root, rest, O_PATH | O_DIRECTORY, 0);
-
-		if (next < 0 && errno == ENOENT && *name && strcmp(name, "..") != 0) {
-			if (mkdirat(dir, name, mode) < 0 && errno != EEXIST)
-				return err_errno("mkdir %s", rest);
-			next = open_in_root(root, rest, O_PATH | O_DIRECTORY, 0);
-		}
-		if (next < 0)
-			return err_errno("open %s", rest);
-		fd_cleanup(&dir);
-		dir = fd_steal(&next);
-		*p = c;
-	}
-	*ret_fd = fd_steal(&dir);
-	return NULL;
+	for (size_t n = strlen(copy); n > 0 && copy[n - 1] == '/'; n--)
+		copy[n - 1] = '\0';
+	return open_or_make(root, copy, mode, ret_fd);
 }
 
 struct err *fd_lock(int dir, const char *path, int operation, int *ret_fd)

@@ -286,6 +286,16 @@ TEST(a_symbolic_link_does_not_lead_out_of_a_root)
 	CHECK_STR(err_text(e), "success");
 	CHECK(fstatat(dir, "root/outside/new/dir", &st, 0) == 0);
 	CHECK(fstatat(dir, "outside/new", &st, 0) < 0);
+	fd_close(&fd);
+	e = fd_mkdirs_in_root(root, "many//slashes///here//", 0755, &fd);
+	CHECK_STR(err_text(e), "success");
+	CHECK(fstatat(dir, "root/many/slashes/here", &st, 0) == 0);
+	fd_close(&fd);
+	e = fd_mkdirs_in_root(root, "/", 0755, &fd);
+	CHECK_STR(err_text(e), "success");
+	fd_close(&fd);
+	e = fd_mkdirs_in_root(root, "missing/../up", 0755, &fd);
+	CHECK_STR(err_text(e), "open missing/..: No such file or directory");
 }
 
 TEST(a_dangling_link_in_a_root_is_an_error_and_makes_nothing_outside)
