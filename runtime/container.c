@@ -160,6 +160,7 @@ struct birth {
 struct batch {
 	struct birth *births;
 	size_t n;
+	sigset_t handled; /* or ignored by us; asked once, it is 62 calls */
 };
 
 static bool is_stdio_of(const struct birth *b, int fd)
@@ -182,13 +183,25 @@ static void close_siblings(const struct batch *all, const struct birth *b)
 	}
 }
 
+static sigset_t handled_signals(void)
+{
+	struct sigaction now;
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (int i = 1; i < NSIG; i++)
+		if (sigaction(i, NULL, &now) == 0 && now.sa_handler != SIG_DFL)
+			sigaddset(&set, i);
+	return set;
+}
+
 static _Noreturn void child(const struct batch *all, const struct birth *b)
 {
 	close(b->sockets[0]);
 	if (b->exec)
-		init_exec(&b->allowed.p, b->pidfd_to_join, b->sockets[1]);
+		init_exec(&b->allowed.p, b->pidfd_to_join, b->sockets[1], &all->handled);
 	close_siblings(all, b);
-	init_run(&b->spec, b->where, b->sockets[1]);
+	init_run(&b->spec, b->where, b->sockets[1], &all->handled);
 }
 
 static void give_up(struct birth *b, const char *what)
@@ -359,12 +372,13 @@ static struct err *finish(struct birth *b, struct runtime_container *ret)
 
 void runtime_create_all(struct runtime_order *orders, size_t n)
 {
-	struct batch all = { mem_alloc(n * sizeof(struct birth)), 0 };
+	struct batch all = { mem_alloc(n * sizeof(struct birth)), 0, handled_signals() };
 	auto_free struct birth *births = all.births;
 	auto_free size_t *order_of = mem_alloc(n * sizeof(size_t));
 	auto_err struct err *e = NULL;
 	uint64_t have = runtime_caps_all();
 
+	last_share();
 	for (size_t i = 0; i < n; i++) {
 		births[all.n] = (struct birth) { 0 };
 		orders[i].error = prepare_container(&births[all.n], &orders[i], have);
@@ -398,7 +412,7 @@ struct err *runtime_exec(int pidfd, const struct runtime_process *p, const struc
 			 struct runtime_container *ret)
 {
 	struct birth b = { .exec = true, .pidfd_to_join = pidfd, .exec_group = group };
-	struct batch all = { &b, 1 };
+	struct batch all = { &b, 1, handled_signals() };
 	auto_fd int null = -1;
 
 	/* told when the container was made */

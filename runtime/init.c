@@ -48,6 +48,7 @@ struct child {
 	int trampoline; /* see last.c */
 	bool own_pipes; /* made for this container, not somebody's */
 	bool init;	/* the trampoline stays, as PID 1 */
+	const sigset_t *handled;
 	struct identity who;
 };
 
@@ -251,8 +252,9 @@ static struct err *exec_program(struct child *c)
 	}
 	if (!c->p->argv || !*c->p->argv)
 		return err_new(EINVAL, "no command: neither the image nor the service names one");
-	for (int i = 1; i < NSIG; i++)
-		(void)signal(i, SIG_DFL); /* ignored ones would stay so */
+	for (int i = 1; i < NSIG; i++) /* ignored ones would stay so */
+		if (sigismember(c->handled, i) == 1)
+			(void)signal(i, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	struct err *e = last_run(c->trampoline, c->socket, c->init, c->p->argv, env);
@@ -334,7 +336,8 @@ static struct err *wait_at_gate(struct child *c, int gate)
 	return NULL;
 }
 
-_Noreturn void init_run(const struct runtime_spec *s, const struct runtime_place *where, int socket)
+_Noreturn void init_run(const struct runtime_spec *s, const struct runtime_place *where, int socket,
+			const sigset_t *handled)
 {
 	struct child c = { .p = &s->process,
 			   .socket = socket,
@@ -342,7 +345,8 @@ _Noreturn void init_run(const struct runtime_spec *s, const struct runtime_place
 			   .null = -1,
 			   .master = -1,
 			   .own_pipes = true,
-			   .init = s->init };
+			   .init = s->init,
+			   .handled = handled };
 
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* exec sets it again */
 	(void)setsid();
@@ -376,11 +380,15 @@ static struct err *join_world(const struct runtime_process *p, struct child *c)
 	return p->tty ? use_terminal(peer) : use_stdio(c);
 }
 
-_Noreturn void init_exec(const struct runtime_process *p, int pidfd, int socket)
+_Noreturn void init_exec(const struct runtime_process *p, int pidfd, int socket,
+			 const sigset_t *handled)
 {
-	struct child c = {
-		.p = p, .socket = socket, .root = -1, .null = p->stdio[0], .master = -1
-	};
+	struct child c = { .p = p,
+			   .socket = socket,
+			   .root = -1,
+			   .null = p->stdio[0],
+			   .master = -1,
+			   .handled = handled };
 
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	(void)setsid();

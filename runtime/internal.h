@@ -2,6 +2,8 @@
 /* runtime/internal.h - what happens between clone and exec. */
 #pragma once
 
+#include <signal.h>
+
 #include "runtime/runtime.h"
 
 enum { PASSWD_MAX = 4 << 20, GROUPS_LIMIT = 1024 };
@@ -52,15 +54,19 @@ struct err *caps_apply(const struct runtime_caps *c) must_check;
 struct err *sysctl_check(const char *assignment) must_check;
 struct err *sysctl_write(int proc, char *const *assignments) must_check;
 
-/* ---- init.c: runs in the child, never returns ---- */
-_Noreturn void init_run(const struct runtime_spec *s, const struct runtime_place *where,
-			int socket);
-_Noreturn void init_exec(const struct runtime_process *p, int pidfd, int socket);
+/* ---- init.c: runs in the child, never returns; @handled signals get their defaults again ---- */
+
+_Noreturn void init_run(const struct runtime_spec *s, const struct runtime_place *where, int socket,
+			const sigset_t *handled);
+_Noreturn void init_exec(const struct runtime_process *p, int pidfd, int socket,
+			 const sigset_t *handled);
 
 /* ---- last.c ---- */
 
 enum { LAST_REPORT = 3 }; /* the descriptor that tells of failures, in the trampoline too */
 
+/* Makes one trampoline for all that this process is going to clone, if a container could not change it. */
+void last_share(void);
 /* The trampoline, a descriptor to be opened before the container's world is entered. */
 struct err *last_open(int *ret) must_check;
 /* Runs @argv by it; returns only an error, told through descriptor 3 then. */

@@ -22,17 +22,55 @@ extern const char slipway_init_start[], slipway_init_end[];
 
 enum { REPORT = LAST_REPORT };
 
-struct err *last_open(int *ret)
-{
-	auto_fd int fd = memfd_create("slipway-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+/* Linux 6.3, and so not in every linux/memfd.h and linux/fcntl.h */
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10U
+#endif
+#ifndef F_SEAL_EXEC
+#define F_SEAL_EXEC 0x20
+#endif
 
+static int shared = -1;
+
+/* *ret_closed: not even its mode can be changed, by whoever comes to see it. */
+static struct err *make(int *ret, bool *ret_closed)
+{
+	const int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
+	/* said, as vm.memfd_noexec may make what says nothing not executable */
+	auto_fd int fd = memfd_create("slipway-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+
+	if (fd < 0 && errno == EINVAL)
+		fd = memfd_create("slipway-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return err_errno("memfd");
 	TRY(fd_write_all(fd, slipway_init_start, (size_t)(slipway_init_end - slipway_init_start)));
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+	*ret_closed = fcntl(fd, F_ADD_SEALS, seals | F_SEAL_EXEC) == 0;
+	if (!*ret_closed && fcntl(fd, F_ADD_SEALS, seals) < 0)
 		return err_errno("seal");
 	*ret = fd_steal(&fd);
 	return NULL;
+}
+
+void last_share(void)
+{
+	bool closed = false;
+	int fd = -1;
+
+	if (shared >= 0)
+		return;
+	err_ignore(make(&fd, &closed)); /* who needs it tries again, and tells */
+	if (closed)
+		shared = fd;
+	else
+		fd_close(&fd);
+}
+
+struct err *last_open(int *ret)
+{
+	bool closed;
+
+	*ret = shared;
+	return shared >= 0 ? NULL : make(ret, &closed);
 }
 
 /*

@@ -353,6 +353,16 @@ run_bundle() {
 	refute_line got
 }
 
+@test "nor can the way in be spoiled for who comes later" {
+	evil_service 'command: [/evil, watch, "6"]' 'healthcheck: {test: [CMD, "true"], interval: 10ms}'
+	timeout -k 2 20 slipway up -d
+	wait_for 10 grep -q spoiling <(timeout 10 slipway logs -f --no-log-prefix it)
+	sleep 0.5
+	run slipway exec -T it true
+	assert_success
+	is_field it Health healthy
+}
+
 @test "neither where the container may trace" {
 	hole 'a process on its way in has the descriptors of who started it'
 	evil_service 'command: [/evil, watch, "6"]' 'cap_add: [SYS_PTRACE]'
