@@ -834,3 +834,15 @@ ${project}_one local" ]
 	assert_failure 1
 	assert_one_message 'Permission denied; slipway is to be run as root'
 }
+
+@test "ext4 is told to put what containers write apart from other files" {
+	need_command lsattr
+	[ "$(stat -f -c %T "$SLIPWAY_ROOT")" = ext2/ext3 ] || skip 'SLIPWAY_ROOT is on another file system'
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: sleep 100, init: true}
+	END
+	slipway up -d
+	run lsattr -d "$SLIPWAY_ROOT/pods/$project"
+	[[ ${output%% *} == *T* ]] || show 'no top directory'
+}
