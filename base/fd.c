@@ -174,7 +174,19 @@ struct err *fd_replace_file(int dir, const char *path, const char *text, mode_t 
 	return err_wrap(e, "%s", path);
 }
 
-struct err *fd_list(int dir, char ***ret)
+static bool is_wanted(int dir, const struct dirent *entry, bool directories)
+{
+	struct stat st;
+
+	if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+		return false;
+	if (!directories || entry->d_type == DT_DIR)
+		return true;
+	return entry->d_type == DT_UNKNOWN &&
+	       fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
+static struct err *list(int dir, bool directories, char ***ret)
 {
 	int copy = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *d = copy < 0 ? NULL : fdopendir(copy);
@@ -187,10 +199,20 @@ struct err *fd_list(int dir, char ***ret)
 		return e;
 	}
 	while ((entry = readdir(d)) != NULL)
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+		if (is_wanted(dir, entry, directories))
 			strv_add(ret, mem_strdup(entry->d_name));
 	closedir(d);
 	return NULL;
+}
+
+struct err *fd_list(int dir, char ***ret)
+{
+	return list(dir, false, ret);
+}
+
+struct err *fd_list_directories(int dir, char ***ret)
+{
+	return list(dir, true, ret);
 }
 
 struct err *fd_mkdirs(int dir, const char *path, mode_t mode)

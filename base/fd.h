@@ -48,6 +48,8 @@ struct err *fd_replace_file(int dir, const char *path, const char *text, mode_t 
 
 /* The names in directory @dir, without "." and ".."; in no order. The list is the caller's. */
 struct err *fd_list(int dir, char ***ret) must_check;
+/* As above, of the directories among them; nothing is looked up where the file system tells. */
+struct err *fd_list_directories(int dir, char ***ret) must_check;
 
 /* mkdir -p below @dir. Existing directories are fine. */
 struct err *fd_mkdirs(int dir, const char *path, mode_t mode) must_check;

@@ -44,3 +44,4 @@ struct err *talk_send(struct talk *t) must_check;
 
 /* The pod's table, made through n->nft. */
 struct err *nft_table(const struct netns *n) must_check;
+struct err *nft_remove(const struct netns *n) must_check;

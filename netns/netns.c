@@ -76,17 +76,32 @@ struct err *netns_borrow(const char *name, struct in_addr address, struct netns 
 	return NULL;
 }
 
+static void close_sockets(struct netns *n)
+{
+	for (size_t i = 0; i < n->n_sockets; i++)
+		close(n->sockets[i]);
+	n->n_sockets = 0;
+	fd_close(&n->lease_fd);
+}
+
+void netns_withdraw(struct netns *n)
+{
+	if (!n)
+		return;
+	if (n->nft)
+		err_ignore(nft_remove(n)); /* perhaps there was none yet */
+	close_sockets(n);
+}
+
 void netns_free(struct netns *n)
 {
 	if (!n)
 		return;
-	for (size_t i = 0; i < n->n_sockets; i++)
-		close(n->sockets[i]);
+	close_sockets(n);
 	if (n->nft)
 		mnl_socket_close(n->nft);
 	if (n->route)
 		mnl_socket_close(n->route);
-	fd_cleanup(&n->lease_fd);
 	free(n->sockets);
 	free(n->name);
 	free(n);

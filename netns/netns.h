@@ -37,6 +37,13 @@ struct err *netns_new(const char *run_dir, const char *name, struct netns **ret)
 /* The address of another pod, to publish more ports of it: netns_publish(), then netns_forward(). */
 struct err *netns_borrow(const char *name, struct in_addr address, struct netns **ret) must_check;
 struct err *netns_forward(struct netns *n) must_check;
+/*
+ * Takes the pod's rules away, and gives up its ports and its address. Closing the
+ * last descriptor does that too, but waits for an RCU grace period, 5 to 15 ms, and
+ * still does after this: so netns_free() is for later, when nobody waits. NULL does
+ * nothing.
+ */
+void netns_withdraw(struct netns *n);
 void netns_free(struct netns *n); /* closes its descriptors: gone, unless an heir holds them */
 void netns_cleanup(struct netns **n);
 #define auto_netns cleanup_with(netns_cleanup)

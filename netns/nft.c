@@ -343,6 +343,26 @@ struct err *nft_table(const struct netns *n)
 	return e;
 }
 
+struct err *nft_remove(const struct netns *n)
+{
+	auto_free char *name = netns_table_name(n->name);
+	struct batch b = { .seq = 1, .table = name };
+	struct nftnl_table *t = nftnl_table_alloc();
+
+	nftnl_batch_begin(room(&b), b.seq++);
+	b.used += NLMSG_ALIGN(((const struct nlmsghdr *)(const void *)b.buffer)->nlmsg_len);
+	nftnl_table_set_str(t, NFTNL_TABLE_NAME, name);
+	struct nlmsghdr *m = message(&b, NFT_MSG_DELTABLE, 0);
+
+	nftnl_table_nlmsg_build_payload(m, t);
+	nftnl_table_free(t);
+	done(&b, m);
+	struct err *e = commit(n->nft, &b);
+
+	free(b.buffer);
+	return e;
+}
+
 /* ---- listing ---- */
 
 static int on_table(const struct nlmsghdr *m, void *arg)

@@ -30,9 +30,10 @@ enum {
 
 static struct err *pod_names(const struct pod_host *h, char ***ret)
 {
+	auto_free char *pods = mem_printf("%s/pods", h->run);
 	auto_fd int dir = -1;
 
-	TRY(fd_openat(h->run_dir, "pods", O_RDONLY | O_DIRECTORY, &dir));
+	TRY(fd_openat(AT_FDCWD, pods, O_RDONLY | O_DIRECTORY, &dir));
 	return fd_list(dir, ret);
 }
 

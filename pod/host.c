@@ -22,15 +22,13 @@ static struct err *open_host(struct pod_host *h)
 	auto_free char *pods = mem_printf("%s/pods", h->run);
 
 	TRY(fd_mkdirs(AT_FDCWD, h->root, 0711));
-	TRY(fd_mkdirs(AT_FDCWD, pods, 0700));
-	return fd_openat(AT_FDCWD, h->run, O_RDONLY | O_DIRECTORY, &h->run_dir);
+	return fd_mkdirs(AT_FDCWD, pods, 0700);
 }
 
 struct err *pod_host_open_with(const struct pod_config *config, struct pod_host **ret)
 {
 	auto_pod_host struct pod_host *h = mem_alloc(sizeof(*h));
 
-	h->run_dir = -1;
 	h->config = config;
 	if (!config) {
 		TRY(pod_config_load(&h->own));
@@ -74,7 +72,6 @@ void pod_host_free(struct pod_host *h)
 	free(h->cgroup_parent);
 	free(h->cgroup_task);
 	pod_config_free(h->own);
-	fd_cleanup(&h->run_dir);
 	free(h);
 }
 

@@ -353,7 +353,7 @@ struct pod {
 	struct cgroupfs_host *cgroups;
 	struct cgroupfs *group, *pause_group;
 	char *cgroup_path; /* "" when it is the agent's */
-	struct netns *net;
+	struct netns *net, *old_net;
 	struct netns_port *ports;
 	struct pod_join join;
 	struct pause pause;

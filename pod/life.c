@@ -163,6 +163,7 @@ static void close_pod(struct pod *p)
 	apply_forget(p);
 	fd_cleanup(&p->own_pidns);
 	fd_cleanup(&p->lock);
+	netns_free(p->old_net);
 	free(p);
 }
 

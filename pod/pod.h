@@ -72,7 +72,6 @@ struct pod_host {
 	char *cgroup_parent; /* the group that pods are made in */
 	bool at_home;	     /* that group is below slipway.service, which systemd runs */
 	char *cgroup_task; /* last part of the group that a cluster's agent made for us, or NULL */
-	int run_dir;
 	const struct pod_config *config; /* NULL: the defaults */
 	struct pod_config *own;		 /* the same, when it is the host's */
 };

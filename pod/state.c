@@ -383,11 +383,12 @@ static int by_name(const void *a, const void *b)
 
 struct err *pod_state_list(const struct pod_host *h, struct pod_state ***ret, size_t *ret_n)
 {
+	auto_free char *pods = mem_printf("%s/pods", h->run);
 	auto_fd int dir = -1;
 	auto_strv char **names = NULL;
 	size_t n = 0;
 
-	TRY(fd_openat(h->run_dir, "pods", O_RDONLY | O_DIRECTORY, &dir));
+	TRY(fd_openat(AT_FDCWD, pods, O_RDONLY | O_DIRECTORY, &dir));
 	TRY(fd_list(dir, &names));
 	struct pod_state **list = mem_alloc((strv_len(names) + 1) * sizeof(struct pod_state *));
 

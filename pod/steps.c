@@ -266,7 +266,8 @@ void steps_undo(struct pod *p)
 	p->on_pause = NULL;
 	pause_clear(
 		&p->pause); /* what is left of processes, the network, ports, rules, the lease */
-	netns_free(steal(&p->net));
+	netns_withdraw(p->net);
+	p->old_net = steal(&p->net); /* closed when nobody waits: see netns_withdraw() */
 	join_close(p);
 	for (size_t i = 0; i < p->plan->n_containers; i++)
 		cgroupfs_free(steal(&p->containers[i]->group));

@@ -39,7 +39,7 @@ static void make_host(void)
 
 	FUZZ_CHECK(here >= 0 && !e);
 	put("pods/p/state.json", state, strlen(state));
-	host = (struct pod_host) { .root = dir, .run = dir, .run_dir = -1 };
+	host = (struct pod_host) { .root = dir, .run = dir };
 }
 
 struct seen {

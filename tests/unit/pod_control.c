@@ -27,7 +27,7 @@ static struct pod_host *make_host(void)
 	auto_err struct err *e = fd_mkdirs(AT_FDCWD, pod, 0700);
 
 	CHECK_STR(err_text(e), "success");
-	*h = (struct pod_host) { .run = mem_printf("%s/run", check_dir()), .run_dir = -1 };
+	*h = (struct pod_host) { .run = mem_printf("%s/run", check_dir()) };
 	return h;
 }
 

@@ -34,7 +34,6 @@ static struct pod_host *make_host(void)
 
 	h->root = mem_printf("%s/root", check_dir());
 	h->run = mem_printf("%s/run", check_dir());
-	h->run_dir = -1;
 	CHECK(mkdir(h->root, 0700) == 0);
 	auto_free char *pods = mem_printf("%s/pods/shop", h->root);
 	auto_err struct err *e = fd_mkdirs(AT_FDCWD, pods, 0700);
