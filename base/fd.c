@@ -215,13 +215,26 @@ struct err *fd_list_directories(int dir, char ***ret)
 	return list(dir, true, ret);
 }
 
+static bool is_made(int dir, const char *path, mode_t mode)
+{
+	return mkdirat(dir, path, mode) == 0 || errno == EEXIST;
+}
+
 struct err *fd_mkdirs(int dir, const char *path, mode_t mode)
 {
 	auto_free char *copy = mem_strdup(path);
 
-	/* nearly always everything is there but, at most, the last */
-	if (mkdirat(dir, path, mode) == 0 || errno == EEXIST)
+	/* nearly always everything is there but, at most, the last two */
+	if (is_made(dir, path, mode))
 		return NULL;
+	char *slash = errno == ENOENT ? strrchr(copy, '/') : NULL;
+
+	if (slash) {
+		*slash = '\0';
+		if (is_made(dir, copy, mode) && is_made(dir, path, mode))
+			return NULL;
+		*slash = '/';
+	}
 	for (char *p = copy + 1; *copy; p++) {
 		char c = *p;
 

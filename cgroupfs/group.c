@@ -81,30 +81,45 @@ static struct err *inherit_cpuset(int parent, int dir)
 	return NULL;
 }
 
-/* mkdir -p of the path in one hierarchy, with what each level needs. */
-static struct err *make_path(const struct hierarchy *h, const char *path, int *ret)
+/* mkdir -p of the path below @from in one hierarchy, with what each level needs. */
+static struct err *make_path(const struct hierarchy *h, int from, const char *path, int *ret)
 {
 	auto_strv char **parts = str_split(path, "/");
 	auto_fd int dir = -1;
 
-	TRY(fd_openat(h->dir, ".", O_RDONLY | O_DIRECTORY, &dir));
 	for (char **p = parts; p && *p; p++) {
 		auto_fd int next = -1;
+		int above = dir >= 0 ? dir : from;
 
 		if (strcmp(*p, ".") == 0)
 			continue;
 		if (h->v2 && *h->controllers)
-			TRY(err_wrap(enable_controllers(h, dir), "above %s", *p));
-		if (mkdirat(dir, *p, 0755) < 0 && errno != EEXIST)
+			TRY(err_wrap(enable_controllers(h, above), "above %s", *p));
+		if (mkdirat(above, *p, 0755) < 0 && errno != EEXIST)
 			return err_errno("mkdir %s", *p);
-		TRY(fd_openat(dir, *p, O_RDONLY | O_DIRECTORY, &next));
+		TRY(fd_openat(above, *p, O_RDONLY | O_DIRECTORY, &next));
 		if (!h->v2 && hierarchy_has(h, "cpuset"))
-			TRY(inherit_cpuset(dir, next));
+			TRY(inherit_cpuset(above, next));
 		fd_cleanup(&dir);
 		dir = fd_steal(&next);
 	}
+	if (dir < 0)
+		TRY(fd_openat(from, ".", O_RDONLY | O_DIRECTORY, &dir));
 	*ret = fd_steal(&dir);
 	return NULL;
+}
+
+/* From @parent on if it is below that, or all the way from the hierarchy's root. */
+static struct err *make_group(const struct cgroupfs_host *h, size_t i,
+			      const struct cgroupfs *parent, const char *path, int *ret)
+{
+	auto_free char *full = hierarchy_path(&h->h[i], path);
+	size_t n = parent ? strlen(parent->path) : 0;
+	bool below = n && parent->dirs[i] >= 0 && str_starts(path, parent->path) && path[n] == '/';
+	struct err *e = below ? make_path(&h->h[i], parent->dirs[i], path + n + 1, ret)
+			      : make_path(&h->h[i], h->h[i].dir, full, ret);
+
+	return err_wrap(e, "cgroup %s", full);
 }
 
 char *hierarchy_path(const struct hierarchy *h, const char *path)
@@ -124,11 +139,10 @@ static struct err *create(const struct cgroupfs_host *h, const struct cgroupfs *
 	g->path = mem_strdup(path);
 	memset(g->dirs, -1, sizeof(g->dirs));
 	for (size_t i = 0; i < h->n; i++) {
-		auto_free char *full = hierarchy_path(&h->h[i], path);
 		bool counted = parent && parent->dirs[i] >= 0 && !h->h[i].task;
 
 		if (h->h[i].v2 || counted || limits_want(&h->h[i], limits))
-			TRY(err_wrap(make_path(&h->h[i], full, &g->dirs[i]), "cgroup %s", full));
+			TRY(make_group(h, i, parent, path, &g->dirs[i]));
 	}
 	TRY(err_wrap(limits_write(g, limits), "cgroup %s", path));
 	*ret = steal(&g);
