@@ -24,8 +24,9 @@
 enum {
 	MOUNTINFO_MAX = 64 << 20,
 	POLL_MS = 10,
-	DOWN_POLL = 5,
-	DOWN_WAIT = 10000 /* milliseconds */
+	DOWN_WAIT = 10000, /* milliseconds */
+	POLL_FIRST = 100,
+	POLL_MOST = 5000 /* microseconds */
 };
 
 static struct err *pod_names(const struct pod_host *h, char ***ret)
@@ -122,19 +123,22 @@ static struct err *end(const struct pod_host *h, const char *name, int64_t timeo
 	auto_free char *timeout =
 		timeout_ms >= 0 ? mem_printf("%lld", (long long)timeout_ms) : NULL;
 
-	for (int unheard = 0; unheard < DOWN_WAIT / DOWN_POLL; unheard++) {
+	uint64_t heard = proc_now_ms();
+
+	for (unsigned us = POLL_FIRST; proc_now_ms() - heard < DOWN_WAIT;
+	     us = us < POLL_MOST ? 2 * us : us) {
 		struct err *e = pod_ask(h, name, "stop", NULL, timeout);
 
 		if (e && err_code(e) != ENOENT)
 			return e;
 		if (!e)
-			unheard = 0;
+			heard = proc_now_ms();
 		err_free(e);
 		e = fd_lock(AT_FDCWD, path, LOCK_EX | LOCK_NB, ret_lock);
 		if (err_code(e) != EWOULDBLOCK)
 			return e;
 		err_free(e);
-		usleep(DOWN_POLL * 1000);
+		usleep(us); /* it answers, and then lets go of the lock */
 	}
 	return err_new(
 		EBUSY,
