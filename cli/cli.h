@@ -28,6 +28,7 @@ struct cli {
 	uint64_t inherited; /* bit n: descriptor n was open when we began, and is somebody's */
 	struct pod_config *config;
 	struct pod_host *host;
+	struct pod_early *early; /* of the pod that is to be started, or NULL */
 	struct compose_project *project;
 	char **kept; /* texts that live as long as this */
 };

@@ -242,6 +242,8 @@ static struct err *up(struct cli *c, const struct up_values *v, char **operands,
 	if (cli_is_running(c->host, c->project->name)) {
 		TRY(pod_state_read(c->host, c->project->name, &running));
 		TRY(widen_project(c, running, operands));
+	} else {
+		pod_early_begin(c->early);
 	}
 	since = trace_next(since, "look whether it runs");
 	struct err *e = cli_images(c, v->pull, v->quiet_pull, &images);
@@ -272,8 +274,13 @@ struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_
 		return cli_create(c, v->pull, v->quiet_pull, v->force, v->keep, operands);
 	if (v->trace)
 		TRY(err_wrap(trace_open(v->trace), "--trace"));
+	struct pod_early early = POD_EARLY_NONE;
+
+	c->early = &early;
 	struct err *e = up(c, v, operands, ret_code);
 
+	pod_early_end(&early);
+	c->early = NULL;
 	up_finish_trace(); /* of what did not come up */
 	return e;
 }

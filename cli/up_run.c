@@ -28,6 +28,7 @@ static struct pod_run_options run_options(const struct cli *c, const struct up_v
 	bool kill = str_eq(policy->on_failure, "kill");
 
 	return (struct pod_run_options) {
+		.early = c->early,
 		.wait = up_waits(c, v),
 		.wait_timeout = v->wait_timeout,
 		.quit_signals = true,
@@ -309,6 +310,7 @@ struct err *up_detached(const struct cli *c, const struct pod_plan *plan, struct
 		supervise(c, plan, images, v, ends[1], parent);
 	}
 	trace_drop(); /* it is the supervisor's now */
+	pod_early_given(c->early);
 	close(ends[1]);
 	auto_fd int pipe = ends[0];
 

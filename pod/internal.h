@@ -190,9 +190,13 @@ struct pause {
 	int life_line; /* closing it ends the pod */
 	int report;    /* see pause_ready() */
 };
+/* early.c: the network namespace, the caller's, or -1. */
+int early_take(struct pod_early *e);
+
 struct pause_birth {
 	const struct cgroupfs *group;
-	bool own_network;	 /* a new network namespace... */
+	bool own_network; /* a new network namespace... */
+	int early;	  /* ...which is this one (it becomes the pause's), or -1: made now... */
 	const struct netns *net; /* ...connected by this; NULL: loopback alone */
 	const int *keep;	 /* descriptors to hold */
 	size_t n_keep;

@@ -62,7 +62,9 @@ static _Noreturn void become_pause(int exe, int line, int report, const struct p
 
 	(void)setsid();
 	(void)!chdir("/");
-	if (b->own_network) {
+	if (b->early >= 0 && setns(b->early, CLONE_NEWNET) < 0)
+		e = err_errno("enter the pod's network namespace");
+	if (b->own_network && !e) {
 		set_network_defaults();
 		e = b->net ? netns_connect(b->net) : netns_loopback();
 	}
@@ -99,7 +101,7 @@ static pid_t clone_pause(const struct pause_birth *b, struct pause *p)
 {
 	int cgroup = b->group ? cgroupfs_clone_fd(b->group) : -1;
 	struct clone_args args = { .flags = CLONE_PIDFD | CLONE_NEWPID |
-					    (b->own_network ? CLONE_NEWNET : 0) |
+					    (b->own_network && b->early < 0 ? CLONE_NEWNET : 0) |
 					    (cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
 				   .pidfd = (uintptr_t)&p->pidfd,
 				   .exit_signal = SIGCHLD,
@@ -133,7 +135,10 @@ struct err *pause_start(const struct pause_birth *b, struct pause *ret)
 	if (ret->pid < 0)
 		return err_errno("start the pod's init");
 	TRY(open_namespace(ret->pid, "pid", &ret->pidns));
-	return b->own_network ? open_namespace(ret->pid, "net", &ret->netns) : NULL;
+	if (b->own_network && b->early < 0)
+		return open_namespace(ret->pid, "net", &ret->netns);
+	ret->netns = b->early;
+	return NULL;
 }
 
 struct err *pause_ready(struct pause *p)

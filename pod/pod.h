@@ -159,12 +159,26 @@ struct pod_owner {
 	bool once; /* the end of its input is the end of the service's */
 };
 
+/* What a pod will need whatever it is, begun while its project is still being read: one at a time. */
+struct pod_early {
+	int socket; /* it comes from there; -1: none, or taken */
+	pid_t helper, maker;
+};
+#define POD_EARLY_NONE ((struct pod_early) { .socket = -1 })
+/* Never fails: what cannot be made early is made when it is needed. */
+void pod_early_begin(struct pod_early *e);
+/* Of what nobody has used; waits until it is made. */
+void pod_early_end(struct pod_early *e);
+/* A child that was forked meanwhile has it. NULL does nothing. */
+void pod_early_given(struct pod_early *e);
+
 struct pod_run_options {
 	struct pod_watcher watcher;
-	bool wait;	      /* on_up when healthy, not when started */
-	bool quit_signals;    /* SIGINT and SIGTERM stop the pod, a second one kills it */
-	int64_t stop_timeout; /* milliseconds for every service; -1: its own */
-	int64_t wait_timeout; /* milliseconds until the pod must be up; -1: no limit */
+	struct pod_early *early; /* NULL: none */
+	bool wait;		 /* on_up when healthy, not when started */
+	bool quit_signals;	 /* SIGINT and SIGTERM stop the pod, a second one kills it */
+	int64_t stop_timeout;	 /* milliseconds for every service; -1: its own */
+	int64_t wait_timeout;	 /* milliseconds until the pod must be up; -1: no limit */
 	enum pod_abort abort;
 	const char *main;	  /* its end is the pod's, whatever abort says; NULL: none */
 	const char *exit_from;	  /* whose exit code is the result; NULL: see pod_result */

@@ -2,12 +2,10 @@
 /* pod/spec.c - from a planned container to what the runtime takes, and the files it is given. */
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <linux/mount.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -209,36 +207,6 @@ static struct err *add_mount(const struct pod_host *h, const struct plan_mount *
 	return NULL;
 }
 
-/*
- * Where a top directory's subdirectories go, ext4 has few others. Elsewhere the
- * search for a free inode passes over every one that was freed in the last
- * minutes, on a host that removes much for longer than all the rest takes. An
- * overlay makes eight and frees three when it is mounted. Other file systems refuse.
- */
-static void keep_apart(const char *dir)
-{
-	auto_fd int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int flags = 0;
-
-	if (fd < 0 || ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0 || flags & FS_TOPDIR_FL)
-		return;
-	flags |= FS_TOPDIR_FL;
-	(void)ioctl(fd, FS_IOC_SETFLAGS, &flags);
-}
-
-static struct err *make_overlay_directory(const struct pod_host *h, const char *pod,
-					  const char *dir)
-{
-	auto_free char *above = state_data(h, pod, NULL);
-	auto_free char *all = state_data(h, pod, "rootfs");
-
-	if (access(all, F_OK) < 0) { /* the pod's first: the others come beside it */
-		TRY(fd_mkdirs(AT_FDCWD, above, 0711));
-		keep_apart(above);
-	}
-	return fd_mkdirs(AT_FDCWD, dir, 0711);
-}
-
 /* Upper and work directory are new each time: a volatile overlay cannot be used again after a crash. */
 static struct err *give_overlay(const struct pod_plan *plan, const struct plan_container *c,
 				const struct pod_host *h, struct container_spec *s)
@@ -248,7 +216,7 @@ static struct err *give_overlay(const struct pod_plan *plan, const struct plan_c
 	char *upper = keep(s, mem_printf("%s/upper", dir)),
 	     *work = keep(s, mem_printf("%s/work", dir));
 
-	TRY(make_overlay_directory(h, plan->name, dir));
+	TRY(fd_mkdirs(AT_FDCWD, dir, 0711));
 	if (mkdir(upper, 0755) < 0 && errno != EEXIST)
 		return err_errno("mkdir %s", upper);
 	if (mkdir(work, 0700) < 0 && errno != EEXIST)
