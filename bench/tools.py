@@ -40,6 +40,7 @@ class Limit(Tool):
     def __init__(self, bench):
         self.bench = bench
         self.held = None
+        self.count = 0
 
     def stop(self):
         if self.held:
@@ -53,8 +54,11 @@ class Limit(Tool):
 
     def command(self, *args, group=None):
         group = group or self.bench.groups.unified()
+        self.count += 1
+        uppers = os.path.join(self.bench.path("uppers"), str(self.count))
+        os.mkdir(uppers)
         return [self.bench.path("limit"), *(["-g", group] if group else []), "-k",
-                "-t", self.bench.path("uppers"), "-b", self.bench.shared + ":/bench", *args]
+                "-t", uppers, "-b", self.bench.shared + ":/bench", *args]
 
     def measure(self, *args, **kwargs):
         start, end, output = self.bench.clock(*self.command(*args, **kwargs))
