@@ -40,6 +40,25 @@ const char *cgroupfs_layout_name(enum cgroupfs_layout l);
 /* Whether @controller ("memory") can be used, in v1 or v2. */
 bool cgroupfs_has(const struct cgroupfs_host *h, const char *controller);
 
+/* A rule about device nodes; the numbers of access are those of <linux/bpf.h>. */
+enum {
+	CGROUPFS_DEVICE_MKNOD = 1,
+	CGROUPFS_DEVICE_READ = 2,
+	CGROUPFS_DEVICE_WRITE = 4,
+	CGROUPFS_DEVICE_ALL = 7
+};
+struct cgroupfs_device {
+	char type; /* 'c', 'b', or 'a': both */
+	bool allow;
+	unsigned access;
+	int64_t major, minor; /* -1: any */
+};
+/* What Docker lets every container use. */
+extern const struct cgroupfs_device cgroupfs_devices_default[];
+extern const size_t cgroupfs_n_devices_default;
+/* Whether rules can be kept here; else cgroupfs_create() refuses them (ENOTSUP). */
+bool cgroupfs_controls_devices(const struct cgroupfs_host *h);
+
 /* 0 means: leave what the kernel chose; -1: no limit. */
 struct cgroupfs_limits {
 	int64_t memory_max;	    /* bytes */
@@ -50,6 +69,13 @@ struct cgroupfs_limits {
 	int64_t cpu_period;	    /* microseconds; 0 with a quota: 100000 */
 	int64_t pids_max;
 	const char *cpuset; /* "0-3,5", borrowed */
+	/*
+	 * Rules for device nodes, borrowed; none: not controlled. With one, nothing is
+	 * allowed but what they say, the later before the earlier; one that takes back
+	 * a part of a wider one is refused (EINVAL).
+	 */
+	const struct cgroupfs_device *devices;
+	size_t n_devices;
 };
 
 struct cgroupfs; /* one group */

@@ -141,10 +141,12 @@ static struct err *create(const struct cgroupfs_host *h, const struct cgroupfs *
 	for (size_t i = 0; i < h->n; i++) {
 		bool counted = parent && parent->dirs[i] >= 0 && !h->h[i].task;
 
-		if (h->h[i].v2 || counted || limits_want(&h->h[i], limits))
+		if (h->h[i].v2 || counted || limits_want(&h->h[i], limits) ||
+		    devices_want(h, &h->h[i], limits))
 			TRY(make_group(h, i, parent, path, &g->dirs[i]));
 	}
 	TRY(err_wrap(limits_write(g, limits), "cgroup %s", path));
+	TRY(err_wrap(devices_write(g, limits), "cgroup %s", path));
 	*ret = steal(&g);
 	return NULL;
 }

@@ -34,6 +34,21 @@ struct cgroupfs {
 const struct hierarchy *host_find(const struct cgroupfs_host *h, const char *controller);
 bool hierarchy_has(const struct hierarchy *h, const char *controller);
 
+/* devices.c: all or nothing, and the exceptions from that. */
+struct device_rules {
+	bool all;
+	struct cgroupfs_device *list;
+	size_t n;
+};
+struct err *devices_normalise(const struct cgroupfs_device *rules, size_t n,
+			      struct device_rules *ret) must_check;
+void devices_clear(struct device_rules *r);
+/* Whether @limits ask for v1's devices controller, which is @h's. */
+bool devices_want(const struct cgroupfs_host *host, const struct hierarchy *h,
+		  const struct cgroupfs_limits *limits);
+struct err *devices_write(const struct cgroupfs *g,
+			  const struct cgroupfs_limits *limits) must_check;
+
 /* Whether @limits ask for a controller of @h. */
 bool limits_want(const struct hierarchy *h, const struct cgroupfs_limits *limits);
 struct err *limits_write(const struct cgroupfs *g, const struct cgroupfs_limits *limits) must_check;

@@ -483,6 +483,196 @@ static bool died_of_kill(pid_t pid)
 	       WTERMSIG(status) == SIGKILL;
 }
 
+/* ---- devices ---- */
+
+enum {
+	M = CGROUPFS_DEVICE_MKNOD,
+	R = CGROUPFS_DEVICE_READ,
+	W = CGROUPFS_DEVICE_WRITE,
+	RWM = M | R | W
+};
+
+static char *rules_text(const struct device_rules *r)
+{
+	char *text = mem_strdup(r->all ? "all but" : "none but");
+
+	for (size_t i = 0; i < r->n; i++) {
+		char *longer = mem_printf("%s %c%" PRId64 ":%" PRId64 "=%u", text, r->list[i].type,
+					  r->list[i].major, r->list[i].minor, r->list[i].access);
+
+		free(text);
+		text = longer;
+	}
+	return text;
+}
+
+TEST(rules_for_devices_become_all_or_nothing_with_exceptions)
+{
+	static const struct {
+		const char *why;
+		struct cgroupfs_device rules[4];
+		size_t n;
+		const char *want;
+	} rows[] = {
+		{ "a rule", { { 'c', true, R, 1, 3 } }, 1, "none but c1:3=2" },
+		{ "of one device: together",
+		  { { 'c', true, R, 1, 3 }, { 'b', true, R, 1, 3 }, { 'c', true, W, 1, 3 } },
+		  3,
+		  "none but c1:3=6 b1:3=2" },
+		{ "taken back in part, and whole",
+		  { { 'c', true, RWM, 1, 3 },
+		    { 'c', false, W, 1, 3 },
+		    { 'b', true, M, -1, -1 },
+		    { 'b', false, RWM, -1, -1 } },
+		  4,
+		  "none but c1:3=3" },
+		{ "what nobody has given is not taken back",
+		  { { 'c', false, R, 1, 3 } },
+		  1,
+		  "none but" },
+		{ "everything",
+		  { { 'c', true, R, 1, 3 }, { 'a', true, RWM, -1, -1 } },
+		  2,
+		  "all but" },
+		{ "everything but",
+		  { { 'a', true, RWM, -1, -1 }, { 'c', false, W, 1, 5 }, { 'c', true, R, 1, 5 } },
+		  3,
+		  "all but c1:5=4" },
+		{ "of both kinds", { { 'a', true, M, -1, -1 } }, 1, "none but b-1:-1=1 c-1:-1=1" },
+		{ "a part of a wider one",
+		  { { 'c', true, RWM, 1, -1 }, { 'c', false, R, 1, 3 } },
+		  2,
+		  "a rule for c 1:3 takes back a part of an earlier, wider one" },
+		{ "a part that the wider one does not give",
+		  { { 'c', true, M, -1, -1 }, { 'c', false, R, 1, 3 } },
+		  2,
+		  "none but c-1:-1=1" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct device_rules r;
+		auto_err struct err *e = devices_normalise(rows[i].rules, rows[i].n, &r);
+		auto_free char *text = rules_text(&r);
+
+		check_why(rows[i].why);
+		CHECK_STR(e ? err_text(e) : text, rows[i].want);
+		devices_clear(&r);
+	}
+}
+
+/* What a process in @g is let do: "null:r null:w zero:r ..." */
+static char *devices_let(const struct cgroupfs *g)
+{
+	static const struct {
+		const char *said, *path;
+		int flags;
+	} tries[] = { { "null:r", "/dev/null", O_RDONLY },
+		      { "null:w", "/dev/null", O_WRONLY },
+		      { "zero:r", "/dev/zero", O_RDONLY },
+		      { "zero:rw", "/dev/zero", O_RDWR },
+		      { "full:r", "/dev/full", O_RDONLY } };
+	char *text = mem_strdup("");
+	int ends[2], status;
+	char done[ARRAY_LEN(tries) + 1] = { 0 };
+
+	CHECK(pipe(ends) == 0);
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int v2 = cgroupfs_clone_fd(g);
+		auto_err struct err *e = cgroupfs_attach(g, 0);
+
+		if (e || (v2 >= 0 && fd_write_knob(v2, "cgroup.procs", "0")))
+			_exit(1);
+		for (size_t i = 0; i < ARRAY_LEN(tries); i++)
+			done[i] = open(tries[i].path, tries[i].flags) >= 0 ? 'y'
+				  : errno == EPERM			   ? 'n'
+									   : '?';
+		_exit(write(ends[1], done, sizeof(done)) != sizeof(done));
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+	CHECK(read(ends[0], done, sizeof(done)) == sizeof(done));
+	close(ends[0]);
+	close(ends[1]);
+	for (size_t i = 0; i < ARRAY_LEN(tries); i++) {
+		char *longer;
+
+		CHECK(done[i] != '?');
+		if (done[i] != 'y')
+			continue;
+		longer = mem_printf("%s%s%s", text, *text ? " " : "", tries[i].said);
+		free(text);
+		text = longer;
+	}
+	return text;
+}
+
+static void check_rules(const struct cgroupfs_host *h, const char *why,
+			const struct cgroupfs_device *rules, size_t n, const char *want)
+{
+	const struct cgroupfs_limits l = { .devices = rules, .n_devices = n };
+	struct cgroupfs *g = make(h, "pod", &l);
+
+	check_why(why);
+	auto_free char *let = devices_let(g);
+
+	CHECK_STR(let, want);
+	auto_err struct err *e = cgroupfs_destroy(g, WAIT_MS);
+
+	CHECK_STR(err_text(e), "success");
+}
+
+static void check_devices(const struct cgroupfs_host *h)
+{
+	static const struct {
+		const char *why;
+		struct cgroupfs_device rules[2];
+		const char *want;
+	} rows[] = {
+		{ "one device", { { 'c', true, RWM, 1, 3 } }, "null:r null:w" },
+		{ "to be read",
+		  { { 'c', true, R, 1, 3 }, { 'c', true, R, 1, 5 } },
+		  "null:r zero:r" },
+		{ "a major number",
+		  { { 'c', true, R | W, 1, -1 } },
+		  "null:r null:w zero:r zero:rw full:r" },
+		{ "block devices are others", { { 'b', true, RWM, -1, -1 } }, "" },
+		{ "all but",
+		  { { 'a', true, RWM, -1, -1 }, { 'c', false, W, 1, 5 } },
+		  "null:r null:w zero:r full:r" },
+		{ "only to be made", { { 'a', true, M, -1, -1 } }, "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		check_rules(h, rows[i].why, rows[i].rules, rows[i].rules[1].type ? 2 : 1,
+			    rows[i].want);
+	check_rules(h, "Docker's", cgroupfs_devices_default, cgroupfs_n_devices_default,
+		    "null:r null:w zero:r zero:rw full:r");
+	remove_all(h);
+}
+
+TEST(rules_for_devices_are_kept_by_the_kernel)
+{
+	auto_cgroupfs_host struct cgroupfs_host *h = need_host();
+
+	if (!cgroupfs_controls_devices(h))
+		SKIP("this host controls no devices");
+	check_devices(h);
+}
+
+TEST(rules_for_devices_are_kept_by_the_controller_of_v1)
+{
+	auto_cgroupfs_host struct cgroupfs_host *h = need_host();
+	struct cgroupfs_host v1 = { .layout = CGROUPFS_V1 };
+
+	for (size_t i = 0; i < h->n; i++)
+		if (!h->h[i].v2)
+			v1.h[v1.n++] = h->h[i];
+	if (!host_find(&v1, "devices"))
+		SKIP("this host has no devices controller of v1");
+	check_devices(&v1);
+}
+
 TEST(a_group_is_made_with_its_parents_and_removed)
 {
 	auto_cgroupfs_host struct cgroupfs_host *h = need_host();
