@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
 
 import bundle
@@ -40,7 +41,6 @@ class Limit(Tool):
     def __init__(self, bench):
         self.bench = bench
         self.held = None
-        self.count = 0
 
     def stop(self):
         if self.held:
@@ -54,9 +54,7 @@ class Limit(Tool):
 
     def command(self, *args, group=None):
         group = group or self.bench.groups.unified()
-        self.count += 1
-        uppers = os.path.join(self.bench.path("uppers"), str(self.count))
-        os.mkdir(uppers)
+        uppers = tempfile.mkdtemp(dir=self.bench.path("uppers"))
         return [self.bench.path("limit"), *(["-g", group] if group else []), "-k",
                 "-t", uppers, "-b", self.bench.shared + ":/bench", *args]
 
