@@ -302,6 +302,8 @@ static struct err *make_world(const struct runtime_spec *s, const struct runtime
 		TRY(rootfs_mount(c->root, &s->mounts[i], where->group));
 	if (s->default_dev)
 		TRY(rootfs_dev(c->root));
+	for (size_t i = 0; i < s->n_devices; i++)
+		TRY(rootfs_device(c->root, &s->devices[i]));
 	if (s->sysctls && *s->sysctls) {
 		TRY(mount_new("proc", NULL, 0, &proc));
 		TRY(sysctl_write(proc, s->sysctls));

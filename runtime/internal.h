@@ -27,6 +27,7 @@ struct err *rootfs_make(const struct runtime_spec *s, int *ret) must_check;
 struct err *rootfs_mount(int root, const struct runtime_mount *m,
 			 const struct cgroupfs *group) must_check;
 struct err *rootfs_dev(int root) must_check;
+struct err *rootfs_device(int root, const struct runtime_device *d) must_check;
 struct err *rootfs_mask(int root, const struct runtime_spec *s, int null) must_check;
 struct err *rootfs_enter(int root, const struct runtime_spec *s) must_check;
 /* Fills the empty directory @to with what directory @from holds. */

@@ -411,6 +411,79 @@ struct err *rootfs_dev(int root)
 	return NULL;
 }
 
+/* ---- further devices ---- */
+
+static mode_t format_of(const struct runtime_device *d)
+{
+	return d->type == 'b' ? S_IFBLK : d->type == 'p' ? S_IFIFO : S_IFCHR;
+}
+
+static bool is_device(const struct stat *st, const struct runtime_device *d)
+{
+	return (st->st_mode & S_IFMT) == format_of(d) &&
+	       (d->type == 'p' || st->st_rdev == makedev(d->major, d->minor));
+}
+
+/* Where nodes cannot be made, or be opened when they are made: the host's is bound, if it is that. */
+static struct err *bind_device(int root, const struct runtime_device *d, const char *source)
+{
+	auto_fd int from = -1, made = -1, target = -1;
+	struct stat st;
+
+	TRY(fd_openat(AT_FDCWD, source, O_PATH | O_NOFOLLOW, &from));
+	if (fstat(from, &st) < 0 || !is_device(&st, d))
+		return err_new(ENODEV, "the host's %s is another device", source);
+	TRY(open_target(root, d->path, false, &target));
+	TRY(mount_copy(from, false, &made));
+	return mount_attach(made, target);
+}
+
+/* No name is followed: what it leads to may be changed by another container meanwhile. */
+static struct err *make_node(int dir, const char *name, const struct runtime_device *d)
+{
+	mode_t saved = umask(0);
+	int rc = mknodat(dir, name, format_of(d) | d->mode, makedev(d->major, d->minor));
+	int code = errno;
+	struct stat st;
+
+	umask(saved);
+	errno = code;
+	if (rc < 0 && errno != EEXIST)
+		return err_errno("make the node");
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_errno("look at the node");
+	if (!is_device(&st, d))
+		return err_new(EEXIST, "there is something else");
+	return fchownat(dir, name, d->uid, d->gid, AT_SYMLINK_NOFOLLOW) < 0
+		       ? err_errno("give the node its owner")
+		       : NULL;
+}
+
+static struct err *make_device(int root, const struct runtime_device *d)
+{
+	const char *name = strrchr(d->path, '/') + 1;
+	auto_free char *above = mem_strndup(d->path, (size_t)(name - d->path));
+	auto_fd int parent = -1, dir = -1;
+
+	if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return err_new(EINVAL, "that is the name of a directory");
+	if (d->source && !str_starts(d->path, "/dev/"))
+		return bind_device(root, d, d->source);
+	TRY(fd_mkdirs_in_root(root, above, 0755, &parent));
+	TRY(fd_openat(parent, ".", O_RDONLY | O_DIRECTORY, &dir));
+	struct err *e = make_node(dir, name, d);
+
+	if (err_code(e) != EPERM)
+		return e;
+	err_free(e);
+	return bind_device(root, d, d->source ? d->source : d->path);
+}
+
+struct err *rootfs_device(int root, const struct runtime_device *d)
+{
+	return err_wrap(make_device(root, d), "device %s", d->path);
+}
+
 /* ---- hiding ---- */
 
 /*

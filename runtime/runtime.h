@@ -95,6 +95,18 @@ struct runtime_mount {
 	const char *subpath;  /* BIND: below source, never out of it; NULL: all */
 };
 
+/* A node to be made; one that is there and is the same stays. */
+struct runtime_device {
+	const char *path; /* absolute, in the container */
+	char type;	  /* 'c', 'b', or 'p': a FIFO */
+	unsigned major, minor;
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+	const char *
+		source; /* the host's node, for places where one that is made cannot be opened, or NULL */
+};
+
 struct runtime_spec {
 	struct runtime_process process;
 	const char *rootfs;  /* a directory; or NULL, and an overlay is made of: */
@@ -104,9 +116,11 @@ struct runtime_spec {
 	const struct runtime_mount *mounts; /* in this order */
 	size_t n_mounts;
 	char *const *masked, *const *readonly_paths;
-	bool default_dev; /* nodes and links in /dev after the mounts */
-	bool loopback;	  /* brings lo up in a network namespace that is made new */
-	bool init;	  /* PID 1 is a reaper that runs the process as its child */
+	bool default_dev;		      /* nodes and links in /dev after the mounts */
+	const struct runtime_device *devices; /* after those */
+	size_t n_devices;
+	bool loopback; /* brings lo up in a network namespace that is made new */
+	bool init;     /* PID 1 is a reaper that runs the process as its child */
 	const char *hostname, *domainname;
 	char *const *sysctls;		/* "net.ipv4.tcp_syncookies=1"; namespaced ones only */
 	int namespaces;			/* CLONE_NEW* flags of what is made new */

@@ -99,18 +99,6 @@ static struct err *read_user(const json_t *process, struct bundle *b)
 	return NULL;
 }
 
-/* Device rules (linux.resources.devices) are not enforced; without the capability there is nothing to open. */
-static void drop_mknod(struct runtime_caps *c)
-{
-	uint64_t *sets[] = { &c->bounding, &c->permitted, &c->effective, &c->inheritable,
-			     &c->ambient };
-
-	if (c->bounding & RUNTIME_CAP_MKNOD)
-		log_debug("CAP_MKNOD is not given: there is no device control group");
-	for (size_t i = 0; i < ARRAY_LEN(sets); i++)
-		*sets[i] &= ~RUNTIME_CAP_MKNOD;
-}
-
 struct err *bundle_process(const json_t *process, struct bundle *b)
 {
 	struct runtime_process *p = &b->spec.process;
@@ -135,7 +123,6 @@ struct err *bundle_process(const json_t *process, struct bundle *b)
 	p->oom_score_adj = (int)score;
 	TRY(read_user(process, b));
 	TRY(err_wrap(read_caps(process, &p->caps), "process.capabilities"));
-	drop_mknod(&p->caps);
 	return read_rlimits(process, b);
 }
 
@@ -337,6 +324,7 @@ static struct err *read_linux(struct bundle *b, const char *id)
 
 	TRY(read_namespaces(b));
 	TRY(read_resources(b, id));
+	TRY(bundle_devices(b));
 	TRY(json_get_strv(b->config, "linux.maskedPaths", &b->masked));
 	TRY(json_get_strv(b->config, "linux.readonlyPaths", &b->readonly));
 	json_object_foreach((json_t *)(uintptr_t)sysctl, key, value)
@@ -366,7 +354,6 @@ static struct err *refuse(const json_t *config)
 		{ "hooks", "hooks are not run" },
 		{ "linux.uidMappings", "user namespaces are not supported" },
 		{ "linux.gidMappings", "user namespaces are not supported" },
-		{ "linux.devices", "devices are not passed into containers yet" },
 		{ "linux.intelRdt", "resctrl is not supported" },
 		{ "linux.personality", "personalities are not supported" },
 		{ "linux.timeOffsets", "time namespaces are not supported" },
@@ -451,6 +438,8 @@ void bundle_free(struct bundle *b)
 	free(b->options);
 	free(b->rlimits);
 	free(b->mounts);
+	free(b->devices);
+	free(b->rules);
 	free(b->cgroup);
 	free(b->dir);
 	free(b);

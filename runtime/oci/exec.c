@@ -95,6 +95,7 @@ static struct err *exec_in(const struct options *o, const struct state *s, int p
 	if (b->spec.process.tty && !o->console)
 		return err_new(EINVAL, "process.terminal needs --console-socket");
 	TRY(cgroupfs_open(&cgroups));
+	bundle_suit(b, cgroups);
 	TRY(cgroupfs_find(cgroups, s->cgroup, &group));
 	struct err *e = runtime_exec(pidfd, &b->spec.process, group, &c);
 

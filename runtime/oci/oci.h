@@ -16,6 +16,9 @@ struct bundle {
 	struct runtime_filter filter;
 	struct runtime_rlimit *rlimits;
 	struct runtime_mount *mounts;
+	struct runtime_device *devices;
+	struct cgroupfs_device *rules; /* of limits, with Docker's behind them */
+	bool has_rules;		       /* of its own */
 	char **args, **env, **groups, **masked, **readonly, **sysctls;
 	char **kept;	 /* other strings the specification borrows */
 	char ***options; /* of mounts */
@@ -29,6 +32,10 @@ struct err *bundle_load(const char *dir, const char *id, struct bundle **ret) mu
 /* A process object ("args", "env", ...) alone, for exec; @b gets it as b->spec.process. */
 struct err *bundle_process(const json_t *process, struct bundle *b) must_check;
 void bundle_free(struct bundle *b);
+/* devices.c: reads linux.devices and linux.resources.devices. */
+struct err *bundle_devices(struct bundle *b) must_check;
+/* Where rules for devices cannot be kept there are no default ones, and no CAP_MKNOD. */
+void bundle_suit(struct bundle *b, const struct cgroupfs_host *host);
 
 /* ---- state.c: what is known of a container between two calls ---- */
 

@@ -105,6 +105,8 @@ static struct err *create_in(const struct options *o, const char *id, int dir,
 	if (!e)
 		e = cgroupfs_open(&cgroups);
 	if (!e)
+		bundle_suit(b, cgroups);
+	if (!e)
 		e = cgroupfs_create(cgroups, b->cgroup, &b->limits, &group);
 	if (!e)
 		e = open_gate(dir, &gate);

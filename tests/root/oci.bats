@@ -110,14 +110,73 @@ is_state() { [ "$(state)" = "$1" ]; }
 	assert_line $'0\n'
 }
 
-@test "devices are not left out without a word" {
-	spec '["true"]' '.linux.devices = [{path: "/dev/fuse", type: "c", major: 10, minor: 229}]'
-	run oci run --bundle "$bundle" "$id"
-	assert_failure
-	assert_line 'config.json: linux.devices: devices are not passed into containers yet'
-	spec '["true"]' '.linux.devices = []'
-	run oci run --bundle "$bundle" "$id"
+@test "devices: nodes are made, with their owner and mode, below /dev and elsewhere" {
+	spec '["sh", "-c", "ls -ln /dev/mine /dev/deep/er /else/where /dev/pipe /dev/null | sed \"s/ [A-Z][a-z][a-z] .* \\// \\//; s/  */ /g\"; echo x >/dev/deep/er && echo written"]' '
+		.linux.devices = [
+			{path: "/dev/mine", type: "c", major: 1, minor: 3, fileMode: 432, uid: 3, gid: 4},
+			{path: "/dev/deep/er", type: "u", major: 1, minor: 5},
+			{path: "/else/where", type: "b", major: 8, minor: 0, fileMode: 384},
+			{path: "/dev/pipe", type: "p", fileMode: 420},
+			{path: "/dev/null", type: "c", major: 1, minor: 3}]'
+	run oci run --bundle "$bundle" c1
 	assert_success
+	assert_output "crw-rw-rw- 1 0 0 1, 5 /dev/deep/er
+crw-rw---- 1 3 4 1, 3 /dev/mine
+crw-rw-rw- 1 0 0 1, 3 /dev/null
+prw-r--r-- 1 0 0 0 /dev/pipe
+brw------- 1 0 0 8, 0 /else/where
+written"
+}
+
+@test "devices: what is wrong with one is told" {
+	local change message
+	while IFS='|' read -r change message; do
+		spec '["true"]' "$change"
+		run oci run --bundle "$bundle" c1
+		assert_failure
+		[[ $output == *"$message"* ]] || show "$change"
+	done <<-'END'
+		.linux.devices = [{type: "c", major: 1, minor: 3}]|linux.devices[0]: path must be an absolute path
+		.linux.devices = [{path: "/dev/a", type: "x", major: 1, minor: 3}]|linux.devices[0]: /dev/a: type must be c, b, u or p
+		.linux.devices = [{path: "/dev/a", type: "c", minor: 3}]|major and minor are missing
+		.linux.devices = [{path: "/dev/a", type: "c", major: 1, minor: 99999999}]|linux.devices[0]: minor: 99999999 is out of range
+		.linux.devices = [{path: "/dev/zero", type: "c", major: 1, minor: 3}]|device /dev/zero: there is something else
+		.linux.devices = [{path: "/dev/..", type: "c", major: 1, minor: 3}]|device /dev/..: that is the name of a directory
+		.linux.resources.devices = [{allow: true, type: "p"}]|linux.resources.devices[0]: type must be a, c or b
+		.linux.resources.devices = [{allow: true, type: "c", access: "rx"}]|access must be of r, w and m
+		.linux.resources.devices = [{allow: true, type: "c", major: 1, access: "r"}, {allow: false, type: "c", major: 1, minor: 5, access: "r"}]|a rule for c 1:5 takes back a part of an earlier, wider one
+	END
+	[ -z "$(oci list --quiet)" ]
+}
+
+@test "devices: rules are kept, and without any there are those that every container needs" {
+	# there are no such drivers: what counts is whether the answer is "Operation not permitted"
+	local program='["sh", "-c", "for n in 4 10; do mknod /dev/$n c 1 $n && (: </dev/$n); done; (: </dev/full) && echo full"]'
+	local caps='.process.capabilities |= map_values(. + ["CAP_MKNOD"])' no=': Operation not permitted'
+	spec "$program" "$caps"
+	run oci run --bundle "$bundle" c1
+	assert_line full
+	assert_line "sh: can't open /dev/4$no"
+	assert_line "sh: can't open /dev/10$no"
+	spec "$program" "$caps"' | .linux.resources.devices = [{allow: false, access: "rwm"}, {allow: true, type: "c", major: 1, minor: 4, access: "r"}]'
+	run oci run --bundle "$bundle" c1
+	assert_line full
+	assert_line "sh: can't open /dev/4: "
+	refute_line "sh: can't open /dev/4$no"
+	assert_line "sh: can't open /dev/10$no"
+	spec "$program" "$caps"' | .linux.resources.devices = [{allow: true, access: "rwm"}, {allow: false, type: "c", major: 1, minor: 10, access: "rw"}]'
+	run oci run --bundle "$bundle" c1
+	assert_line full
+	assert_line "sh: can't open /dev/4: "
+	refute_line "sh: can't open /dev/4$no"
+	assert_line "sh: can't open /dev/10$no"
+	# whoever comes in later is in the same group
+	spec '["sleep", "100"]' "$caps"
+	oci run --detach --bundle "$bundle" c1
+	run oci exec c1 sh -c 'mknod /dev/k c 1 4 && (: </dev/k)'
+	assert_failure
+	assert_line "sh: can't open /dev/k: Operation not permitted"
+	oci delete --force c1
 }
 
 @test "limits" {
