@@ -76,7 +76,8 @@ const struct opt compose_run_options[] = {
 	GIVEN(0, "cap-drop", "CAPABILITY", "a capability less than usual"),
 	GIVEN(0, "security-opt", "OPTION", "no-new-privileges, seccomp=FILE, ..."),
 	GIVEN(0, "privileged", NULL, "refused; name the capabilities"),
-	GIVEN(0, "device", "DEVICE", "refused: there is no device control group"),
+	GIVEN(0, "device", "SOURCE[:TARGET][:rwm]", "a device of the host, or a directory of them"),
+	GIVEN(0, "device-cgroup-rule", "RULE", "devices that may be used, as in 'c 189:* rwm'"),
 	GIVEN(0, "read-only", NULL, "the root file system cannot be written"),
 	GIVEN(0, "shm-size", "SIZE", "size of /dev/shm"),
 	GIVEN(0, "init", NULL, "a first process that reaps"),
@@ -286,6 +287,17 @@ static struct err *add_ulimit(struct writing *w, const char *attr, const char *v
 	return NULL;
 }
 
+/* Here, other than in a file, the second of two parts may be the permissions. */
+static struct err *add_device(struct writing *w, const char *attr, const char *value)
+{
+	const char *colon = strchr(value, ':');
+	bool access = colon && colon[1] && strspn(colon + 1, "rwm") == strlen(colon + 1);
+	auto_free char *whole = access ? mem_printf("%.*s:%s", (int)(colon - value), value, value)
+				       : mem_strdup(value);
+
+	return add_text(w, attr, whole);
+}
+
 static struct err *check_driver(struct writing *w, const char *attr, const char *value)
 {
 	(void)attr;
@@ -334,7 +346,8 @@ static const struct {
 	{ "cap-drop", add_text, "cap_drop" },
 	{ "security-opt", add_text, "security_opt" },
 	{ "privileged", put_true, "privileged" },
-	{ "device", add_text, "devices" },
+	{ "device", add_device, "devices" },
+	{ "device-cgroup-rule", add_text, "device_cgroup_rules" },
 	{ "read-only", put_true, "read_only" },
 	{ "shm-size", put_text, "shm_size" },
 	{ "init", put_true, "init" },

@@ -247,11 +247,13 @@ static void on_news_event(void *arg)
 static struct err *make_group(struct pod *p, struct container *c)
 {
 	auto_free char *path = pod_group(p, c->plan->key);
+	struct cgroupfs_limits limits = c->plan->limits;
 
+	spec_limit_devices(c->spec, &limits);
 	/* a group that was killed by cgroup.kill takes in nobody again: always a new one */
 	if (c->group)
 		TRY(cgroupfs_destroy(steal(&c->group), CGROUP_WAIT));
-	return cgroupfs_create_in(p->group, path, &c->plan->limits, &c->group);
+	return cgroupfs_create_in(p->group, path, &limits, &c->group);
 }
 
 /* Standard input is a pipe whose end the supervisor holds, whoever is attached. */
@@ -303,18 +305,19 @@ static const struct container_spec *same_filter(const struct pod *p, const struc
 
 static struct err *prepare(struct pod *p, struct container *c)
 {
-	const struct spec_network network = { .netns = p->pause.netns,
-					      .address = pod_address(p),
-					      .names = p->join.names };
+	const struct spec_place place = { .cgroups = p->cgroups,
+					  .netns = p->pause.netns,
+					  .address = pod_address(p),
+					  .names = p->join.names };
 
-	TRY(make_group(p, c));
 	if (!c->log)
 		TRY(log_open(p->host, p->plan->name, c->plan, c->id, p->loop, &c->log));
 	if (c->spec)
-		TRY(spec_renew(c->spec));
+		TRY(spec_renew(c->plan, p->cgroups, c->spec));
 	else
-		TRY(spec_make(p->plan, c->plan, p->host, &network, same_filter(p, c->plan),
+		TRY(spec_make(p->plan, c->plan, p->host, &place, same_filter(p, c->plan),
 			      &c->spec));
+	TRY(make_group(p, c));
 	return c->plan->service->tty ? NULL : open_pipes(c);
 }
 

@@ -62,11 +62,20 @@ struct plan_container {
 	enum { RESTART_NO, RESTART_ALWAYS, RESTART_ON_FAILURE } restart;
 	int64_t restart_max; /* 0: no limit */
 	struct cgroupfs_limits limits;
+	struct plan_device *devices;
+	size_t n_devices;
+	struct cgroupfs_device *device_rules;
+	size_t n_device_rules;
 	struct runtime_rlimit *rlimits;
 	size_t n_rlimits;
 	struct plan_mount *mounts;
 	size_t n_mounts;
 	struct plan_log log;
+};
+
+struct plan_device {
+	const char *source, *target; /* borrowed from the service; the source may be a directory */
+	unsigned access;	     /* CGROUPFS_DEVICE_... */
 };
 
 struct plan_mount {
@@ -153,6 +162,8 @@ struct err *resolve_container(const struct compose_project *p, const struct comp
 			      const struct image *i, int64_t number,
 			      struct plan_container *ret) must_check;
 void resolve_clear(struct plan_container *c);
+/* Its devices and rules about them. device.c */
+struct err *resolve_devices(const struct compose_service *s, struct plan_container *c) must_check;
 /* Its mounts, those of targets above first. resolve_mounts.c */
 struct err *resolve_mounts(const struct compose_project *p, const struct compose_service *s,
 			   const struct image *i, struct plan_container *c) must_check;
@@ -235,18 +246,35 @@ void journal_free(struct journal *j); /* waits a moment for what is left */
 
 /* ---- spec.c: from a planned container to what the runtime takes ---- */
 struct container_spec;
-struct spec_network {
+/* device.c: the nodes of a service's devices, and the rules it is held to. */
+struct device_set {
+	struct runtime_device *nodes;
+	size_t n;
+	struct cgroupfs_device *rules; /* none: it is not controlled */
+	size_t n_rules;
+	char **texts; /* which the nodes borrow */
+};
+/* Looks at the host; @ret is forgotten first, and to be forgotten also on error. */
+struct err *devices_find(const struct plan_container *c, const struct cgroupfs_host *h,
+			 struct device_set *ret) must_check;
+void devices_forget(struct device_set *s);
+
+struct spec_place {
+	const struct cgroupfs_host *cgroups;
 	int netns;
 	struct in_addr address; /* of the pod, or INADDR_ANY */
 	char *const *names;	/* more of them than the plan knows */
 };
 struct err *spec_make(const struct pod_plan *plan, const struct plan_container *c,
-		      const struct pod_host *h, const struct spec_network *network,
+		      const struct pod_host *h, const struct spec_place *place,
 		      const struct container_spec *like, struct container_spec **ret) must_check;
 struct runtime_spec *spec_runtime(struct container_spec *s);
 /* Before the container is made again: overlayfs refuses an upper directory whose volatile mount has
  * ended, because a crash may have lost data; in the same boot it is all there. */
-struct err *spec_renew(struct container_spec *s) must_check;
+struct err *spec_renew(const struct plan_container *c, const struct cgroupfs_host *cgroups,
+		       struct container_spec *s) must_check;
+/* The rules for its devices, as a part of its limits; borrowed. */
+void spec_limit_devices(const struct container_spec *s, struct cgroupfs_limits *l);
 /* Names in its hosts file, of a container that runs. */
 struct err *spec_refresh(const struct pod_plan *plan, const struct plan_container *c,
 			 const struct pod_host *h, struct in_addr address) must_check;

@@ -356,6 +356,7 @@ struct err *resolve_container(const struct compose_project *p, const struct comp
 	TRY(resolve_security(p, s, ret));
 	TRY(resolve_signal(s, i, ret));
 	TRY(resolve_ulimits(s, ret));
+	TRY(resolve_devices(s, ret));
 	TRY(resolve_mounts(p, s, i, ret));
 	if (strpbrk(ret->hostname, " \t\n/") || strlen(ret->hostname) > 64)
 		return compose_err(&s->place, "hostname: '%s' is not a host name", ret->hostname);
@@ -385,6 +386,8 @@ void resolve_clear(struct plan_container *c)
 	}
 	resolve_log_clear(&c->log);
 	free(c->mounts);
+	free(c->devices);
+	free(c->device_rules);
 	free(c->rlimits);
 	free(c->name);
 	free(c->key);

@@ -26,6 +26,7 @@ struct container_spec {
 	char **kept; /* texts */
 	char **env;
 	char *shm_options[3];
+	struct device_set devices;
 };
 
 static char *keep(struct container_spec *s, char *take)
@@ -99,14 +100,14 @@ struct err *spec_refresh(const struct pod_plan *plan, const struct plan_containe
 
 /* /etc/hosts, /etc/hostname and /etc/resolv.conf: plain files below RUN, bound into the container. */
 static struct err *give_files(const struct pod_plan *plan, const struct plan_container *c,
-			      const struct pod_host *h, const struct spec_network *network,
+			      const struct pod_host *h, const struct spec_place *place,
 			      struct container_spec *s)
 {
 	const struct compose_service *v = c->service;
 	auto_strv char **peers = strv_dup(c->peers);
 	struct netns_names names = { .hostname = c->hostname,
 				     .domain = v->domainname,
-				     .address = network->address,
+				     .address = place->address,
 				     .peers = NULL,
 				     .extra = v->extra_hosts,
 				     .dns = v->dns,
@@ -117,7 +118,7 @@ static struct err *give_files(const struct pod_plan *plan, const struct plan_con
 	auto_free char *hosts = NULL, *resolv = NULL, *hostname = mem_printf("%s\n", c->hostname);
 	auto_fd int dir = -1;
 
-	for (char *const *n = network->names; n && *n; n++)
+	for (char *const *n = place->names; n && *n; n++)
 		if (!strv_has(peers, *n))
 			strv_add(&peers, mem_strdup(*n));
 	names.peers = peers;
@@ -192,7 +193,8 @@ static struct err *add_mount(const struct pod_host *h, const struct plan_mount *
 	}
 	out->kind = RUNTIME_MOUNT_BIND;
 	out->recursive = true;
-	out->attributes |= MOUNT_ATTR_NODEV;
+	if (!s->devices.n_rules) /* which say what may be opened wherever it is */
+		out->attributes |= MOUNT_ATTR_NODEV;
 	if (m->type == COMPOSE_VOLUME) {
 		out->source = keep(s, mem_printf("%s/volumes/%s/_data", h->root, m->source));
 		out->copy_up = m->copy_up;
@@ -289,8 +291,17 @@ static struct err *give_filter(const struct plan_container *c, const struct pod_
 	return NULL;
 }
 
+static struct err *give_devices(const struct plan_container *c, const struct cgroupfs_host *h,
+				struct container_spec *s)
+{
+	TRY(devices_find(c, h, &s->devices));
+	s->spec.devices = s->devices.nodes;
+	s->spec.n_devices = s->devices.n;
+	return NULL;
+}
+
 struct err *spec_make(const struct pod_plan *plan, const struct plan_container *c,
-		      const struct pod_host *h, const struct spec_network *network,
+		      const struct pod_host *h, const struct spec_place *place,
 		      const struct container_spec *like, struct container_spec **ret)
 {
 	struct container_spec *s = mem_alloc(sizeof(*s));
@@ -318,8 +329,8 @@ struct err *spec_make(const struct pod_plan *plan, const struct plan_container *
 		.namespaces = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC |
 			      CLONE_NEWCGROUP | (own_network ? CLONE_NEWNET : 0),
 		.loopback = own_network,
-		.join = { c->network == POD_NETWORK_HOST || own_network ? -1 : network->netns, -1,
-			  -1, -1 },
+		.join = { c->network == POD_NETWORK_HOST || own_network ? -1 : place->netns, -1, -1,
+			  -1 },
 		.join_types = { CLONE_NEWNET },
 	};
 	base_mounts(s, c->network == POD_NETWORK_HOST);
@@ -327,10 +338,12 @@ struct err *spec_make(const struct pod_plan *plan, const struct plan_container *
 	auto_free char *files = state_path(h, plan->name, folder);
 
 	e = fd_mkdirs(AT_FDCWD, files, 0711);
+	if (!e)
+		e = give_devices(c, place->cgroups, s);
 	for (size_t i = 0; i < c->n_mounts && !e; i++)
 		e = add_mount(h, &c->mounts[i], files, s);
 	if (!e)
-		e = give_files(plan, c, h, network, s);
+		e = give_files(plan, c, h, place, s);
 	if (!e)
 		e = give_overlay(plan, c, h, s);
 	if (!e)
@@ -344,10 +357,18 @@ struct err *spec_make(const struct pod_plan *plan, const struct plan_container *
 	return NULL;
 }
 
-struct err *spec_renew(struct container_spec *s)
+void spec_limit_devices(const struct container_spec *s, struct cgroupfs_limits *l)
+{
+	l->devices = s->devices.rules;
+	l->n_devices = s->devices.n_rules;
+}
+
+struct err *spec_renew(const struct plan_container *c, const struct cgroupfs_host *cgroups,
+		       struct container_spec *s)
 {
 	auto_free char *mark = mem_printf("%s/work/incompat", s->spec.work);
 
+	TRY(give_devices(c, cgroups, s)); /* one that was plugged in again has another number */
 	return fd_remove_tree(AT_FDCWD, mark);
 }
 
@@ -361,6 +382,7 @@ void spec_free(struct container_spec *s)
 	if (!s)
 		return;
 	runtime_filter_clear(&s->filter);
+	devices_forget(&s->devices);
 	strv_free(s->lowers);
 	strv_free(s->kept);
 	free(s->mounts);

@@ -453,7 +453,7 @@ static struct err *make_node(int dir, const char *name, const struct runtime_dev
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_errno("look at the node");
 	if (!is_device(&st, d))
-		return err_new(EEXIST, "there is something else");
+		return d->optional ? NULL : err_new(EEXIST, "there is something else");
 	return fchownat(dir, name, d->uid, d->gid, AT_SYMLINK_NOFOLLOW) < 0
 		       ? err_errno("give the node its owner")
 		       : NULL;

@@ -103,8 +103,9 @@ struct runtime_device {
 	mode_t mode;
 	uid_t uid;
 	gid_t gid;
-	const char *
-		source; /* the host's node, for places where one that is made cannot be opened, or NULL */
+	bool optional; /* whatever is there stays */
+	/* The host's node, for places where one that is made cannot be opened, or NULL. */
+	const char *source;
 };
 
 struct runtime_spec {

@@ -160,8 +160,8 @@ def _(case):
     c.kill()
     c.status("TASK_KILLED")
     c.wait_exit()
-    for key, said in (("frobnicate", "container.docker.parameters: --frobnicate is not supported"), ("device", "services.task.devices: not supported")):
-        c = case.launch(ports=[31005], container=docker(case, parameters=[{"key": key, "value": "/dev/fuse"}]))
+    for key, value, said in (("frobnicate", "1", "container.docker.parameters: --frobnicate is not supported"), ("blkio-weight", "10", "services.task.blkio_config: not supported")):
+        c = case.launch(ports=[31005], container=docker(case, parameters=[{"key": key, "value": value}]))
         failed = c.status("TASK_FAILED")
         equal(failed["reason"], "REASON_TASK_INVALID")
         contains(failed["message"], said)

@@ -846,3 +846,89 @@ ${project}_one local" ]
 	run lsattr -d "$SLIPWAY_ROOT/pods/$project"
 	[[ ${output%% *} == *T* ]] || show 'no top directory'
 }
+
+@test "devices: nodes with their permissions, by links and directories, and rules for others" {
+	mkdir -p hw/deep
+	mknod -m 640 hw/port c 1 4
+	mknod hw/deep/other c 1 10
+	mknod hw/zero c 1 5
+	ln -s hw/zero link
+	chown 3:4 hw/port
+	# There is no driver for 1:4 and 1:10. What counts is whether opening is refused by permission.
+	compose <<-END
+		services:
+		  a:
+		    image: $registry/busybox
+		    command: sleep 100
+		    init: true
+		    devices: ["$PWD/hw/port:/dev/port:r", "$PWD/link:/opt/zero", "$PWD/hw/deep:/dev/hw"]
+		    volumes: ["$PWD/hw:/mnt:ro"]
+		  b:
+		    image: $registry/busybox
+		    command: sleep 100
+		    init: true
+		    volumes: ["$PWD/hw:/mnt"]
+		  c:
+		    image: $registry/busybox
+		    command: sleep 100
+		    init: true
+		    device_cgroup_rules: ["c 1:10 rw"]
+		    volumes: ["$PWD/hw:/mnt"]
+	END
+	slipway up -d
+	local no=': Operation not permitted' none=': No such device or address'
+	check_devices() {
+		run slipway exec -T a sh -c 'ls -ln /dev/port /opt/zero /dev/hw/other | sed "s/ [A-Z][a-z][a-z] .* \// \//; s/  */ /g"; head -c 3 /opt/zero | wc -c; : </dev/hw/other'
+		[ "$output" = "crw-r--r-- 1 0 0 1, 10 /dev/hw/other
+crw-r----- 1 3 4 1, 4 /dev/port
+crw-r--r-- 1 0 0 1, 5 /opt/zero
+3
+sh: can't open /dev/hw/other$none" ] || show 'not the nodes'
+		run slipway exec -T a sh -c ': </mnt/deep/other'
+		assert_line "sh: can't open /mnt/deep/other$none"
+		run slipway exec -T -u 3:4 a sh -c ': </dev/port; :'
+		assert_line "sh: can't open /dev/port$none"
+		run slipway exec -T -u 3:4 a sh -c ': >/dev/port'
+		assert_line "sh: can't create /dev/port$no"
+	}
+	check_devices
+	slipway restart -t 0 a
+	check_devices
+	# who names none opens no node but his own
+	run slipway exec -T b sh -c ': </mnt/zero'
+	assert_line "sh: can't open /mnt/zero: Permission denied"
+	run slipway exec -T c sh -c ': </mnt/zero && echo zero; : </mnt/deep/other'
+	assert_line zero
+	assert_line "sh: can't open /mnt/deep/other$none"
+	run slipway exec -T c sh -c ': </mnt/port'
+	assert_line "sh: can't open /mnt/port$no"
+	run slipway run --rm --device "$PWD/hw/deep/other:/dev/x" "$registry/busybox" sh -c ': </dev/x'
+	assert_line "sh: can't open /dev/x$none"
+	run slipway run --rm --device "$PWD/hw/port:r" "$registry/busybox" sh -c ": >$PWD/hw/port"
+	assert_line "port$no"
+	run slipway run --rm --device-cgroup-rule 'c 1:4 r' -v "$PWD/hw:/mnt" "$registry/busybox" sh -c ': </mnt/port'
+	assert_line "port$none"
+}
+
+@test "devices: what is wrong with one is told, and nothing is left" {
+	local lines message
+	while IFS='|' read -r lines message; do
+		printf 'services:\n  a:\n    image: %s/busybox\n    command: "true"\n    %s\n' "$registry" "$lines" >compose.yml
+		run --separate-stderr slipway up -d
+		assert_failure
+		[[ $stderr == *"$message"* ]] || show "$lines: $stderr"
+		[ -z "$(slipway ps -aq)" ]
+	done <<-'END'
+		devices: [/dev/nosuch]|devices: /dev/nosuch: No such file or directory
+		devices: [/etc/passwd:/dev/x]|devices: /etc/passwd is no device, nor a directory of any
+		devices: [/etc:/dev/x]|devices: /etc is no device
+		devices: [fuse]|devices: 'fuse' is not an absolute path
+		devices: ["/dev/null:x"]|devices: 'x' is not an absolute path
+		devices: ["/dev/null:/dev/x:rr"]|devices: 'rr' are not permissions of r, w and m
+		devices: ["vendor.example/class=name"]|is the name of a CDI device
+		devices: ["/dev/null:/dev/zero"]|device /dev/zero: there is something else
+		device_cgroup_rules: ["c 1:3"]|device_cgroup_rules: 'c 1:3' is not a rule
+		device_cgroup_rules: ["d 1:3 r"]|device_cgroup_rules: 'd 1:3 r' is not a rule
+		device_cgroup_rules: ["c 1 r"]|device_cgroup_rules: 'c 1 r' is not a rule
+	END
+}
