@@ -345,9 +345,29 @@ static struct err *read_linux(struct bundle *b, const char *id)
 	return read_seccomp(b);
 }
 
+/* Engines write members that say nothing: null, 0, false, "", or lists and objects of those. */
+static bool says_nothing(const json_t *j)
+{
+	const char *key;
+	json_t *value;
+
+	if (json_is_object(j)) {
+		json_object_foreach((json_t *)(uintptr_t)j, key,
+				    value) if (!says_nothing(value)) return false;
+		return true;
+	}
+	for (size_t i = 0; json_is_array(j) && i < json_array_size(j); i++)
+		if (!says_nothing(json_array_get(j, i)))
+			return false;
+	return !j || json_is_null(j) || json_is_false(j) || json_is_array(j) ||
+	       (json_is_integer(j) && !json_integer_value(j)) ||
+	       (json_is_string(j) && !*json_string_value(j));
+}
+
 /* What would be weaker isolation, or would not happen, if it were passed over. */
 static struct err *refuse(const json_t *config)
 {
+	static const char limit[] = "this limit is not supported";
 	static const struct {
 		const char *path, *why;
 	} refused[] = {
@@ -357,21 +377,31 @@ static struct err *refuse(const json_t *config)
 		{ "linux.intelRdt", "resctrl is not supported" },
 		{ "linux.personality", "personalities are not supported" },
 		{ "linux.timeOffsets", "time namespaces are not supported" },
+		{ "linux.resources.blockIO", limit },
+		{ "linux.resources.cpu.burst", limit },
+		{ "linux.resources.cpu.idle", limit },
+		{ "linux.resources.cpu.mems", limit },
+		{ "linux.resources.cpu.realtimePeriod", limit },
+		{ "linux.resources.cpu.realtimeRuntime", limit },
+		{ "linux.resources.memory.disableOOMKiller", limit },
+		{ "linux.resources.memory.kernel", limit },
+		{ "linux.resources.memory.kernelTCP", limit },
+		{ "linux.resources.memory.swappiness", limit },
+		{ "linux.resources.network", limit },
+		{ "linux.resources.rdma", limit },
+		{ "linux.resources.unified", limit },
 		{ "process.apparmorProfile", "AppArmor profiles are not supported" },
 		{ "process.selinuxLabel", "SELinux labels are not supported" },
 		{ "linux.seccomp.listenerPath", "seccomp listeners are not supported" },
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
-		const json_t *j = json_at(config, refused[i].path);
-		bool empty = !j || (json_is_string(j) && !*json_string_value(j)) ||
-			     (json_is_array(j) && !json_array_size(j)) ||
-			     (json_is_object(j) && !json_object_size(j));
-
-		if (!empty)
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++)
+		if (!says_nothing(json_at(config, refused[i].path)))
 			return err_new(ENOTSUP, "config.json: %s: %s", refused[i].path,
 				       refused[i].why);
-	}
+	/* Kubernetes always sends some, of pages that nobody has */
+	if (!says_nothing(json_at(config, "linux.resources.hugepageLimits")))
+		log_warn("linux.resources.hugepageLimits: huge pages are not limited");
 	return NULL;
 }
 

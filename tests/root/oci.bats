@@ -261,8 +261,22 @@ refused() {
 	refused '.process.rlimits = [{type: "RLIMIT_NONSENSE", soft: 1, hard: 1}]' RLIMIT_NONSENSE
 	refused '.mounts += [{destination: "/x", type: "nonsense", source: "x"}]' nonsense
 	refused '.linux.sysctl = {"kernel.panic": "1"}' kernel.panic
+	refused '.linux.resources.unified = {"memory.high": "1M"}' linux.resources.unified
+	refused '.linux.resources.memory = {swappiness: 10}' linux.resources.memory.swappiness
+	refused '.linux.resources.blockIO = {weight: 10}' linux.resources.blockIO
 	refused 'del(.ociVersion)' ociVersion
 	refused '.ociVersion = "9.0.0"' ociVersion
+}
+
+@test "members that say nothing are nothing" {
+	spec '["echo", "there"]' '.hooks = {prestart: []} | .linux.resources.blockIO = {weight: 0} | .linux.resources.memory = {swappiness: null, disableOOMKiller: false} | .linux.resources.unified = {} | .process.apparmorProfile = ""'
+	run oci run --bundle "$bundle" "$id"
+	assert_success
+	assert_output there
+	spec '["true"]' '.linux.resources.hugepageLimits = [{pageSize: "2MB", limit: 0}]'
+	run oci run --bundle "$bundle" "$id"
+	assert_success
+	assert_line 'huge pages are not limited'
 }
 
 @test "config.json that is missing or no JSON" {
