@@ -81,11 +81,15 @@ static struct err *read_devices(const json_t *config, struct bundle *b)
 	size_t n = json_array_size(list);
 
 	b->devices = mem_alloc((n + 1) * sizeof(*b->devices));
-	for (size_t i = 0; i < n; i++)
-		TRY(err_wrap(read_device(json_array_get(list, i), &b->devices[i]),
-			     "linux.devices[%zu]", i));
+	for (size_t i = 0; i < n; i++) {
+		struct runtime_device *d = &b->devices[b->spec.n_devices];
+
+		TRY(err_wrap(read_device(json_array_get(list, i), d), "linux.devices[%zu]", i));
+		/* that is the container's own, of its devpts; engines pass all that the host has */
+		if (strcmp(d->path, "/dev/ptmx") != 0)
+			b->spec.n_devices++;
+	}
 	b->spec.devices = b->devices;
-	b->spec.n_devices = n;
 	return NULL;
 }
 

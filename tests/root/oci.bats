@@ -117,6 +117,7 @@ is_state() { [ "$(state)" = "$1" ]; }
 			{path: "/dev/deep/er", type: "u", major: 1, minor: 5},
 			{path: "/else/where", type: "b", major: 8, minor: 0, fileMode: 384},
 			{path: "/dev/pipe", type: "p", fileMode: 420},
+			{path: "/dev/ptmx", type: "c", major: 5, minor: 2},
 			{path: "/dev/null", type: "c", major: 1, minor: 3}]'
 	run oci run --bundle "$bundle" c1
 	assert_success
