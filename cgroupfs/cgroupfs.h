@@ -112,6 +112,13 @@ bool cgroupfs_needs_attach(const struct cgroupfs *g);
 /* Moves @pid (0: the caller) into the hierarchies it was not born in. */
 struct err *cgroupfs_attach(const struct cgroupfs *g, pid_t pid) must_check;
 struct err *cgroupfs_freeze(const struct cgroupfs *g, bool frozen) must_check;
+bool cgroupfs_is_frozen(const struct cgroupfs *g);
+/*
+ * Other limits for a group that is in use; rules for devices stay as they are. In
+ * a v1 hierarchy that it was not made in there is nothing to limit (ENOTSUP).
+ */
+struct err *cgroupfs_update(const struct cgroupfs *g,
+			    const struct cgroupfs_limits *limits) must_check;
 
 /* What a container may be shown of its group: "memory" of v1, or "" for cgroup2. Up to 16; borrowed. */
 size_t cgroupfs_views(const struct cgroupfs *g, const char **ret);
@@ -136,7 +143,7 @@ struct err *cgroupfs_remove(const struct cgroupfs_host *h, const char *path, boo
 			    unsigned ms) must_check;
 /* The groups below @path, in any hierarchy. */
 struct err *cgroupfs_list(const struct cgroupfs_host *h, const char *path, char ***ret) must_check;
-/* The processes in group @path and below, in any hierarchy. */
+/* The processes in group @path and below, in any hierarchy, each once. */
 struct err *cgroupfs_processes(const struct cgroupfs_host *h, const char *path, pid_t **ret,
 			       size_t *ret_n) must_check;
 

@@ -247,6 +247,16 @@ struct err *cgroupfs_freeze(const struct cgroupfs *g, bool frozen)
 	return fd_write_knob(dir, "cgroup.freeze", frozen ? "1" : "0");
 }
 
+bool cgroupfs_is_frozen(const struct cgroupfs *g)
+{
+	auto_free char *text = NULL;
+	int dir = cgroupfs_clone_fd(g);
+	auto_err struct err *e =
+		dir < 0 ? NULL : fd_read_file(dir, "cgroup.freeze", KNOB_MAX, &text);
+
+	return !e && text && *text == '1';
+}
+
 struct err *cgroupfs_kill(const struct cgroupfs *g)
 {
 	int dir = cgroupfs_clone_fd(g);
@@ -408,6 +418,16 @@ void cgroupfs_cleanup(struct cgroupfs **g)
 	err_ignore(cgroupfs_destroy(*g, 0));
 }
 
+/* A process is in a group of each hierarchy. */
+static void add_process(pid_t **list, size_t *n, pid_t pid)
+{
+	for (size_t i = 0; i < *n; i++)
+		if ((*list)[i] == pid)
+			return;
+	*list = mem_grow(*list, *n + 1, sizeof(pid_t));
+	(*list)[(*n)++] = pid;
+}
+
 struct err *cgroupfs_processes(const struct cgroupfs_host *h, const char *path, pid_t **ret,
 			       size_t *ret_n)
 {
@@ -422,10 +442,8 @@ struct err *cgroupfs_processes(const struct cgroupfs_host *h, const char *path, 
 			auto_err struct err *e = fd_read_file(h->h[i].dir, file, KNOB_MAX, &text);
 			auto_strv char **pids = e ? NULL : str_split(text, "\n");
 
-			for (char **p = pids; p && *p; p++) {
-				*ret = mem_grow(*ret, *ret_n + 1, sizeof(pid_t));
-				(*ret)[(*ret_n)++] = (pid_t)strtol(*p, NULL, 10);
-			}
+			for (char **p = pids; p && *p; p++)
+				add_process(ret, ret_n, (pid_t)strtol(*p, NULL, 10));
 		}
 	}
 	return NULL;

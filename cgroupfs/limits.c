@@ -133,6 +133,9 @@ static struct err *write_one(const struct cgroupfs *g, size_t i,
 
 	if (!file || (h->task && !*g->path)) /* of the task itself: the agent's to set */
 		return NULL;
+	if (g->dirs[h - g->host->h] < 0)
+		return err_new(ENOTSUP, "%s: the group was made without a limit of %s", file,
+			       knobs[i].controller);
 	auto_free char *text = knobs[i].format(limits, value, h->v2);
 	struct err *e = fd_write_knob(g->dirs[h - g->host->h], file, text);
 
@@ -173,4 +176,24 @@ struct err *limits_write(const struct cgroupfs *g, const struct cgroupfs_limits 
 	for (size_t i = 0; i < ARRAY_LEN(knobs); i++)
 		TRY(write_one(g, i, limits));
 	return write_cpuset(g, limits->cpuset);
+}
+
+/* v1 keeps the limit of memory below that of memory and swap: which of them goes first depends on what they were. */
+struct err *cgroupfs_update(const struct cgroupfs *g, const struct cgroupfs_limits *limits)
+{
+	const struct cgroupfs_limits swap_only = { .memory_max = limits->memory_max,
+						   .memory_swap = limits->memory_swap };
+	struct err *e = limits_write(g, limits);
+
+	if (err_code(e) != EINVAL || limits->memory_swap <= 0)
+		return e;
+	for (size_t i = 0; i < ARRAY_LEN(knobs); i++)
+		if (knobs[i].offset == offsetof(struct cgroupfs_limits, memory_swap)) {
+			auto_err struct err *first = write_one(g, i, &swap_only);
+
+			if (first)
+				return e;
+		}
+	err_free(e);
+	return limits_write(g, limits);
 }

@@ -270,25 +270,80 @@ static struct err *read_namespaces(struct bundle *b)
 	return NULL;
 }
 
-static struct err *read_resources(struct bundle *b, const char *id)
+/* Engines write members that say nothing: null, 0, false, "", or lists and objects of those. */
+static bool says_nothing(const json_t *j)
+{
+	const char *key;
+	json_t *value;
+
+	if (json_is_object(j)) {
+		json_object_foreach((json_t *)(uintptr_t)j, key,
+				    value) if (!says_nothing(value)) return false;
+		return true;
+	}
+	for (size_t i = 0; json_is_array(j) && i < json_array_size(j); i++)
+		if (!says_nothing(json_array_get(j, i)))
+			return false;
+	return !j || json_is_null(j) || json_is_false(j) || json_is_array(j) ||
+	       (json_is_integer(j) && !json_integer_value(j)) ||
+	       (json_is_string(j) && !*json_string_value(j));
+}
+
+static struct err *refuse_limits(const json_t *config)
+{
+	static const char *const refused[] = { "blockIO",
+					       "cpu.burst",
+					       "cpu.idle",
+					       "cpu.mems",
+					       "cpu.realtimePeriod",
+					       "cpu.realtimeRuntime",
+					       "memory.disableOOMKiller",
+					       "memory.kernel",
+					       "memory.kernelTCP",
+					       "memory.swappiness",
+					       "network",
+					       "rdma",
+					       "unified" };
+	const json_t *resources = json_at(config, "linux.resources");
+
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++)
+		if (!says_nothing(json_at(resources, refused[i])))
+			return err_new(
+				ENOTSUP,
+				"config.json: linux.resources.%s: this limit is not supported",
+				refused[i]);
+	/* Kubernetes always sends some, of pages that nobody has */
+	if (!says_nothing(json_at(resources, "hugepageLimits")))
+		log_warn("linux.resources.hugepageLimits: huge pages are not limited");
+	return NULL;
+}
+
+struct err *bundle_limits(const json_t *config, struct cgroupfs_limits *ret)
 {
 	struct {
 		const char *path;
 		int64_t *field;
 	} numbers[] = {
-		{ "linux.resources.memory.limit", &b->limits.memory_max },
-		{ "linux.resources.memory.reservation", &b->limits.memory_reservation },
-		{ "linux.resources.memory.swap", &b->limits.memory_swap },
-		{ "linux.resources.cpu.shares", &b->limits.cpu_shares },
-		{ "linux.resources.cpu.quota", &b->limits.cpu_quota },
-		{ "linux.resources.cpu.period", &b->limits.cpu_period },
-		{ "linux.resources.pids.limit", &b->limits.pids_max },
+		{ "linux.resources.memory.limit", &ret->memory_max },
+		{ "linux.resources.memory.reservation", &ret->memory_reservation },
+		{ "linux.resources.memory.swap", &ret->memory_swap },
+		{ "linux.resources.cpu.shares", &ret->cpu_shares },
+		{ "linux.resources.cpu.quota", &ret->cpu_quota },
+		{ "linux.resources.cpu.period", &ret->cpu_period },
+		{ "linux.resources.pids.limit", &ret->pids_max },
 	};
+
+	TRY(refuse_limits(config));
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+		TRY(json_get_int(config, numbers[i].path, numbers[i].field));
+	return json_get_str(config, "linux.resources.cpu.cpus", &ret->cpuset);
+}
+
+static struct err *read_resources(struct bundle *b, const char *id)
+{
 	const char *path = NULL;
 
-	for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
-		TRY(json_get_int(b->config, numbers[i].path, numbers[i].field));
-	TRY(json_get_str(b->config, "linux.resources.cpu.cpus", &b->limits.cpuset));
+	TRY(bundle_limits(b->config, &b->limits));
 	TRY(json_get_str(b->config, "linux.cgroupsPath", &path));
 	if (path && strchr(path, ':'))
 		return err_new(ENOTSUP,
@@ -345,29 +400,9 @@ static struct err *read_linux(struct bundle *b, const char *id)
 	return read_seccomp(b);
 }
 
-/* Engines write members that say nothing: null, 0, false, "", or lists and objects of those. */
-static bool says_nothing(const json_t *j)
-{
-	const char *key;
-	json_t *value;
-
-	if (json_is_object(j)) {
-		json_object_foreach((json_t *)(uintptr_t)j, key,
-				    value) if (!says_nothing(value)) return false;
-		return true;
-	}
-	for (size_t i = 0; json_is_array(j) && i < json_array_size(j); i++)
-		if (!says_nothing(json_array_get(j, i)))
-			return false;
-	return !j || json_is_null(j) || json_is_false(j) || json_is_array(j) ||
-	       (json_is_integer(j) && !json_integer_value(j)) ||
-	       (json_is_string(j) && !*json_string_value(j));
-}
-
 /* What would be weaker isolation, or would not happen, if it were passed over. */
 static struct err *refuse(const json_t *config)
 {
-	static const char limit[] = "this limit is not supported";
 	static const struct {
 		const char *path, *why;
 	} refused[] = {
@@ -377,19 +412,6 @@ static struct err *refuse(const json_t *config)
 		{ "linux.intelRdt", "resctrl is not supported" },
 		{ "linux.personality", "personalities are not supported" },
 		{ "linux.timeOffsets", "time namespaces are not supported" },
-		{ "linux.resources.blockIO", limit },
-		{ "linux.resources.cpu.burst", limit },
-		{ "linux.resources.cpu.idle", limit },
-		{ "linux.resources.cpu.mems", limit },
-		{ "linux.resources.cpu.realtimePeriod", limit },
-		{ "linux.resources.cpu.realtimeRuntime", limit },
-		{ "linux.resources.memory.disableOOMKiller", limit },
-		{ "linux.resources.memory.kernel", limit },
-		{ "linux.resources.memory.kernelTCP", limit },
-		{ "linux.resources.memory.swappiness", limit },
-		{ "linux.resources.network", limit },
-		{ "linux.resources.rdma", limit },
-		{ "linux.resources.unified", limit },
 		{ "process.apparmorProfile", "AppArmor profiles are not supported" },
 		{ "process.selinuxLabel", "SELinux labels are not supported" },
 		{ "linux.seccomp.listenerPath", "seccomp listeners are not supported" },
@@ -399,9 +421,6 @@ static struct err *refuse(const json_t *config)
 		if (!says_nothing(json_at(config, refused[i].path)))
 			return err_new(ENOTSUP, "config.json: %s: %s", refused[i].path,
 				       refused[i].why);
-	/* Kubernetes always sends some, of pages that nobody has */
-	if (!says_nothing(json_at(config, "linux.resources.hugepageLimits")))
-		log_warn("linux.resources.hugepageLimits: huge pages are not limited");
 	return NULL;
 }
 

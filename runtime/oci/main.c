@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * runtime/oci/main.c - the program slipway-oci: the OCI runtime command line
- * (create, start, state, kill, delete, run, exec, list) over the same code.
+ * (create, start, state, kill, delete, run, exec, list, and what engines ask of
+ * runc besides: pause, resume, ps, update) over the same code.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -57,7 +58,8 @@ static struct err *seal_self(char **argv)
 static const char usage[] =
 	"usage: slipway-oci [--root DIR] [--log FILE] [--log-format text|json] COMMAND ...\n"
 	"  create [-b BUNDLE] [--pid-file F] [--console-socket S] ID\n"
-	"  start ID | state ID | kill ID [SIGNAL] | delete [-f] ID | list [-q]\n"
+	"  start ID | state ID | kill [-a] ID [SIGNAL] | delete [-f] ID | list [-q]\n"
+	"  pause ID | resume ID | ps [--format table|json] ID | update --resources F|- ID\n"
 	"  run [-b BUNDLE] [-d] [--keep] [--pid-file F] [--console-socket S] ID\n"
 	"  exec [-d] [-e K=V] [--cwd DIR] [-u USER] [--process F] [--pid-file F] [--console-socket "
 	"S] ID COMMAND...\n";
@@ -71,6 +73,7 @@ enum {
 	O_PROCESS,
 	O_CWD,
 	O_KEEP,
+	O_FORMAT,
 	O_VERSION,
 	O_IGNORED,
 	O_DEBUG,
@@ -91,6 +94,8 @@ static const struct option long_options[] = {
 	{ "force", no_argument, NULL, 'f' },
 	{ "detach", no_argument, NULL, 'd' },
 	{ "keep", no_argument, NULL, O_KEEP },
+	{ "format", required_argument, NULL, O_FORMAT },
+	{ "resources", required_argument, NULL, 'r' },
 	{ "all", no_argument, NULL, 'a' },
 	{ "quiet", no_argument, NULL, 'q' },
 	{ "version", no_argument, NULL, O_VERSION },
@@ -105,7 +110,7 @@ static struct err *parse(int argc, char **argv, struct options *o, bool *ret_don
 	int c;
 
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, "+b:p:u:e:fdaqh", long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "+b:p:u:e:r:fdaqh", long_options, NULL)) != -1) {
 		struct {
 			int option;
 			const char **field;
@@ -117,7 +122,9 @@ static struct err *parse(int argc, char **argv, struct options *o, bool *ret_don
 			      { O_CONSOLE, &o->console },
 			      { 'p', &o->process },
 			      { O_CWD, &o->cwd },
-			      { 'u', &o->user } };
+			      { 'u', &o->user },
+			      { O_FORMAT, &o->format },
+			      { 'r', &o->resources } };
 		struct {
 			int option;
 			bool *field;
@@ -172,6 +179,12 @@ static struct err *dispatch(const struct options *o, const char *command, char *
 		return op_state(o, id);
 	if (strcmp(command, "kill") == 0)
 		return op_kill(o, id, operands[1]);
+	if (strcmp(command, "pause") == 0 || strcmp(command, "resume") == 0)
+		return op_freeze(o, id, *command == 'p');
+	if (strcmp(command, "ps") == 0)
+		return op_ps(o, id);
+	if (strcmp(command, "update") == 0)
+		return op_update(o, id);
 	if (strcmp(command, "delete") == 0)
 		return op_delete(o, id, o->force);
 	if (strcmp(command, "run") == 0)

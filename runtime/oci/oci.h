@@ -32,6 +32,8 @@ struct err *bundle_load(const char *dir, const char *id, struct bundle **ret) mu
 /* A process object ("args", "env", ...) alone, for exec; @b gets it as b->spec.process. */
 struct err *bundle_process(const json_t *process, struct bundle *b) must_check;
 void bundle_free(struct bundle *b);
+/* Of linux.resources, without the rules for devices; texts are borrowed of @config. */
+struct err *bundle_limits(const json_t *config, struct cgroupfs_limits *ret) must_check;
 /* devices.c: reads linux.devices and linux.resources.devices. */
 struct err *bundle_devices(struct bundle *b) must_check;
 /* Where rules for devices cannot be kept there are no default ones, and no CAP_MKNOD. */
@@ -64,7 +66,7 @@ struct err *state_remove(const char *root, const char *id) must_check;
 /* Of the command line; all borrowed. */
 struct options {
 	const char *root, *log, *log_format;
-	const char *bundle, *pid_file, *console, *process, *cwd, *user;
+	const char *bundle, *pid_file, *console, *process, *cwd, *user, *format, *resources;
 	char **env;
 	bool force, detach, all, quiet, keep;
 };
@@ -84,6 +86,11 @@ struct err *op_delete(const struct options *o, const char *id, bool force) must_
 /* @signal_name: NULL for SIGTERM. */
 struct err *op_kill(const struct options *o, const char *id, const char *signal_name) must_check;
 struct err *op_state(const struct options *o, const char *id) must_check;
+/* group.c. Pauses it, or resumes it. */
+struct err *op_freeze(const struct options *o, const char *id, bool frozen) must_check;
+struct err *op_ps(const struct options *o, const char *id) must_check;
+struct err *op_kill_all(const struct options *o, const char *id, int signal) must_check;
+struct err *op_update(const struct options *o, const char *id) must_check;
 struct err *op_list(const struct options *o) must_check;
 /* *ret_code: the process's, unless detached. */
 struct err *op_run(const struct options *o, const char *id, int *ret_code) must_check;

@@ -225,6 +225,8 @@ struct err *op_kill(const struct options *o, const char *id, const char *signal_
 
 	if (signal_name)
 		TRY(proc_signal_parse(signal_name, &signal));
+	if (o->all)
+		return op_kill_all(o, id, signal);
 	TRY(state_open(o->root, id, &dir));
 	struct err *e = state_load(dir, id, &s);
 
@@ -238,6 +240,20 @@ struct err *op_kill(const struct options *o, const char *id, const char *signal_
 	return e;
 }
 
+static bool is_paused(const struct state *s)
+{
+	auto_cgroupfs_host struct cgroupfs_host *host = NULL;
+	struct cgroupfs *group = NULL;
+	auto_err struct err *e = cgroupfs_open(&host);
+
+	if (!e)
+		e = cgroupfs_find(host, s->cgroup, &group);
+	bool paused = !e && cgroupfs_is_frozen(group);
+
+	cgroupfs_free(group);
+	return paused;
+}
+
 static json_t *state_json(int dir, const struct state *s)
 {
 	const char *status = state_status(dir, s);
@@ -245,7 +261,8 @@ static json_t *state_json(int dir, const struct state *s)
 
 	json_put_str(j, "ociVersion", "1.2.0");
 	json_put_str(j, "id", s->id);
-	json_put_str(j, "status", status);
+	json_put_str(j, "status",
+		     strcmp(status, "running") == 0 && is_paused(s) ? "paused" : status);
 	if (strcmp(status, "stopped") != 0)
 		json_put_int(j, "pid", s->pid);
 	json_put_str(j, "bundle", s->bundle);

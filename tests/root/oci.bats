@@ -269,6 +269,56 @@ refused() {
 	refused '.ociVersion = "9.0.0"' ociVersion
 }
 
+@test "pause, resume, ps and update, as engines ask for them" {
+	spec '["sh", "-c", "sleep 1000 & sleep 1001"]' '.linux.resources.pids = {limit: 10}'
+	run oci pause "$id"
+	assert_failure
+	oci run --detach --bundle "$bundle" "$id" </dev/null >/dev/null
+	wait_for 5 eval '[ "$(oci ps --format json "$id" | jq length)" = 2 ]'
+	run oci ps "$id"
+	assert_line 'sleep 1001'
+	run oci ps --format nonsense "$id"
+	assert_failure
+	assert_line "'nonsense' is neither table nor json"
+	oci pause "$id"
+	[ "$(oci state "$id" | jq -r .status)" = paused ]
+	run oci pause "$id"
+	assert_failure
+	assert_line 'is paused already'
+	oci resume "$id"
+	[ "$(oci state "$id" | jq -r .status)" = running ]
+	run oci resume "$id"
+	assert_failure
+	echo '{"pids": {"limit": 2}}' | oci update --resources=- "$id"
+	run oci exec "$id" sh -c ':'
+	[[ $status -ne 0 ]] || show 'a third process was let in'
+	echo '{"pids": {"limit": 20}}' >resources.json
+	oci update -r resources.json "$id"
+	oci exec "$id" true
+	run oci update -r <(echo '{"unified": {"a": "b"}}') "$id"
+	assert_failure
+	assert_line 'linux.resources.unified: this limit is not supported'
+	run oci update "$id"
+	assert_failure
+	assert_line '--resources is missing'
+	run oci update -r <(echo '[]') "$id"
+	assert_failure
+	assert_line 'that is no object'
+	oci kill --all "$id" KILL
+	wait_for 5 eval '[ "$(oci state "$id" | jq -r .status)" = stopped ]'
+	run oci ps "$id"
+	assert_failure
+	assert_line 'is not running'
+}
+
+@test "kill --all ends what has no init of its own" {
+	spec '["sh", "-c", "sleep 1234 & exec sleep 1235"]' '.linux.namespaces |= map(select(.type != "pid"))'
+	oci run --detach --bundle "$bundle" "$id" </dev/null >/dev/null
+	wait_for 5 eval '[ "$(oci ps --format json "$id" | jq length)" = 2 ]'
+	oci kill -a "$id" KILL
+	wait_for 5 eval '! pgrep -f "sleep 123[45]"'
+}
+
 @test "members that say nothing are nothing" {
 	spec '["echo", "there"]' '.hooks = {prestart: []} | .linux.resources.blockIO = {weight: 0} | .linux.resources.memory = {swappiness: null, disableOOMKiller: false} | .linux.resources.unified = {} | .process.apparmorProfile = ""'
 	run oci run --bundle "$bundle" "$id"
