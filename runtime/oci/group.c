@@ -35,7 +35,12 @@ static struct err *place_open(const struct options *o, const char *id, struct pl
 	*p = (struct place) { .dir = -1 };
 	TRY(state_open(o->root, id, &p->dir));
 	TRY(state_load(p->dir, id, &p->state));
-	TRY(cgroupfs_open(&p->host));
+	return cgroupfs_open(&p->host);
+}
+
+static struct err *place_of_running(const struct options *o, const char *id, struct place *p)
+{
+	TRY(place_open(o, id, p));
 	if (strcmp(state_status(p->dir, &p->state), "stopped") == 0)
 		return err_new(ESRCH, "container %s is not running", id);
 	return cgroupfs_find(p->host, p->state.cgroup, &p->group);
@@ -44,24 +49,13 @@ static struct err *place_open(const struct options *o, const char *id, struct pl
 struct err *op_freeze(const struct options *o, const char *id, bool frozen)
 {
 	struct place p;
-	struct err *e = place_open(o, id, &p);
+	struct err *e = place_of_running(o, id, &p);
 
 	if (!e && frozen == cgroupfs_is_frozen(p.group))
 		e = err_new(EINVAL, "container %s is %s", id,
 			    frozen ? "paused already" : "not paused");
 	if (!e)
 		e = cgroupfs_freeze(p.group, frozen);
-	place_clear(&p);
-	return e;
-}
-
-static struct err *each_process(const struct options *o, const char *id, pid_t **ret, size_t *ret_n)
-{
-	struct place p;
-	struct err *e = place_open(o, id, &p);
-
-	if (!e)
-		e = cgroupfs_processes(p.host, p.state.cgroup, ret, ret_n);
 	place_clear(&p);
 	return e;
 }
@@ -88,7 +82,13 @@ struct err *op_ps(const struct options *o, const char *id)
 
 	if (o->format && !str_one_of(o->format, (const char *const[]) { "table", "json", NULL }))
 		return err_new(EINVAL, "--format: '%s' is neither table nor json", o->format);
-	TRY(each_process(o, id, &pids, &n));
+	struct place p;
+	struct err *e = place_of_running(o, id, &p);
+
+	if (!e)
+		e = cgroupfs_processes(p.host, p.state.cgroup, &pids, &n);
+	place_clear(&p);
+	TRY(e);
 	if (!str_eq(o->format, "json")) {
 		puts("PID      CMD");
 		for (size_t i = 0; i < n; i++)
@@ -103,17 +103,43 @@ struct err *op_ps(const struct options *o, const char *id)
 	return NULL;
 }
 
-/* A process that has gone meanwhile is no error; one that came meanwhile is met when it is tried again. */
+/*
+ * Also when the first process has ended: without a PID namespace the others go on.
+ * Who has gone meanwhile is no error; who came meanwhile is met when it is asked again.
+ */
 struct err *op_kill_all(const struct options *o, const char *id, int signal)
 {
 	auto_free pid_t *pids = NULL;
 	size_t n = 0;
+	struct place p;
+	struct err *e = place_open(o, id, &p);
 
-	TRY(each_process(o, id, &pids, &n));
-	for (size_t i = 0; i < n; i++)
+	if (!e)
+		e = cgroupfs_processes(p.host, p.state.cgroup, &pids, &n);
+	for (size_t i = 0; i < n && !e; i++)
 		if (kill(pids[i], signal) < 0 && errno != ESRCH)
-			return err_errno("signal process %d", pids[i]);
-	return NULL;
+			e = err_errno("signal process %d", pids[i]);
+	place_clear(&p);
+	return e;
+}
+
+/* The group as it is with a limit of a v1 controller in whose hierarchy it has not been: all move there. */
+static struct err *limit_anew(struct place *p, const struct cgroupfs_limits *limits)
+{
+	auto_free pid_t *pids = NULL;
+	struct cgroupfs *group = NULL;
+	size_t n = 0;
+
+	TRY(cgroupfs_create(p->host, p->state.cgroup, limits, &group));
+	struct err *e = cgroupfs_processes(p->host, p->state.cgroup, &pids, &n);
+
+	for (size_t i = 0; i < n && !e; i++) {
+		e = cgroupfs_attach(group, pids[i]);
+		if (err_code(e) == ESRCH)
+			err_free(steal(&e));
+	}
+	cgroupfs_free(group);
+	return e;
 }
 
 static struct err *read_resources(const char *path, json_t **ret)
@@ -142,10 +168,14 @@ struct err *op_update(const struct options *o, const char *id)
 		return err_new(EINVAL, "--resources: that is no object");
 	config = json_pack("{s:{s:O}}", "linux", "resources", resources);
 	TRY(bundle_limits(config, &limits));
-	struct err *e = place_open(o, id, &p);
+	struct err *e = place_of_running(o, id, &p);
 
 	if (!e)
-		e = err_wrap(cgroupfs_update(p.group, &limits), "container %s", id);
+		e = cgroupfs_update(p.group, &limits);
+	if (err_code(e) == ENOTSUP) {
+		err_free(e);
+		e = limit_anew(&p, &limits);
+	}
 	place_clear(&p);
-	return e;
+	return err_wrap(e, "container %s", id);
 }

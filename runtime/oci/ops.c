@@ -210,7 +210,8 @@ struct err *op_delete(const struct options *o, const char *id, bool force)
 	if (!e)
 		e = cgroupfs_open(&cgroups);
 	if (!e)
-		e = cgroupfs_remove(cgroups, s.cgroup, force, CGROUP_WAIT);
+		/* what is left of one that has stopped has no PID namespace to end it */
+		e = cgroupfs_remove(cgroups, s.cgroup, true, CGROUP_WAIT);
 	if (!e)
 		e = state_remove(o->root, id);
 	state_clear(&s);

@@ -201,6 +201,8 @@ class Case:
     def agent(self, launcher=None, **options):
         """An agent, the linux launcher's unless LAUNCHER is "posix" or "cgroup2"."""
         environment = {"SLIPWAY_ROOT": self.host.root, "SLIPWAY_RUN": self.host.run_dir, **options.pop("environment", {})}
+        if "SLIPWAY_CGROUP_PARENT" in os.environ:  # that of the test's host, which removes what a crash leaves
+            environment.setdefault("SLIPWAY_CGROUP_PARENT", os.environ["SLIPWAY_CGROUP_PARENT"])
         launcher = {None: launchers.Linux, "posix": launchers.Posix, "cgroup2": launchers.Linux2}[launcher]()
         directory = f"{self.directory}/{options.pop('name', f'agent-{len(self.agents)}')}"
         if PREFIX:

@@ -319,6 +319,31 @@ refused() {
 	wait_for 5 eval '! pgrep -f "sleep 123[45]"'
 }
 
+@test "what has no init of its own is ended also when its first process is gone" {
+	for command in "kill --all $id KILL" "delete $id"; do
+		spec '["sh", "-c", "sleep 1234 & exec sleep 1235"]' '.linux.namespaces |= map(select(.type != "pid"))'
+		oci run --detach --bundle "$bundle" "$id" </dev/null >/dev/null
+		wait_for 5 eval '[ "$(oci ps --format json "$id" | jq length)" = 2 ]'
+		oci kill "$id" KILL
+		wait_for 5 eval '! pgrep -f "sleep 1235"'
+		pgrep -f 'sleep 1234'
+		oci $command
+		wait_for 5 eval '! pgrep -f "sleep 1234"'
+		oci delete --force "$id"
+	done
+}
+
+@test "update sets limits that there were none of" {
+	spec '["sleep", "1000"]'
+	oci run --detach --bundle "$bundle" "$id" </dev/null >/dev/null
+	echo '{"pids": {"limit": 1}, "memory": {"limit": 67108864}}' | oci update --resources=- "$id"
+	run oci exec "$id" true
+	[ "$status" -ne 0 ] || show 'a second process was let in'
+	echo '{"pids": {"limit": 5}}' | oci update --resources=- "$id"
+	oci exec "$id" true
+	grep -rqx 67108864 /sys/fs/cgroup/{memory,unified,.}/"$group"/memory.{limit_in_bytes,max} 2>/dev/null
+}
+
 @test "members that say nothing are nothing" {
 	spec '["echo", "there"]' '.hooks = {prestart: []} | .linux.resources.blockIO = {weight: 0} | .linux.resources.memory = {swappiness: null, disableOOMKiller: false} | .linux.resources.unified = {} | .process.apparmorProfile = ""'
 	run oci run --bundle "$bundle" "$id"
