@@ -167,7 +167,10 @@ struct err *up_attached(const struct cli *c, const struct pod_plan *plan, struct
 		if (strlen(prefix) > screen.width)
 			screen.width = strlen(prefix);
 	}
-	TRY(pod_run(plan, c->host, &o, &result));
+	struct err *e = pod_run(plan, c->host, &o, &result);
+
+	pod_tidy_trash_aside(c->host);
+	TRY(e);
 	*ret_code = result.interrupted ? 0 : result.exit_code;
 	return NULL;
 }
@@ -244,6 +247,11 @@ static _Noreturn void supervise(const struct cli *c, const struct pod_plan *plan
 		err_send(r.pipe, err_wrap(e, "%s", "!")); /* '!' tells it from an event */
 	else if (e)
 		log_error("%s", err_text(e));
+	fd_close(&r.pipe);
+	auto_err struct err *stays = pod_tidy_trash(c->host, POD_TRASH_AGE);
+
+	if (stays)
+		log_warn("%s", err_text(stays));
 	_exit(e ? EXIT_USAGE : result.exit_code);
 }
 

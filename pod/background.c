@@ -71,9 +71,15 @@ static _Noreturn void supervise(const struct pod_host *h, const struct pod_launc
 		pod_record_remove(h, l->plan->name);
 	if (o.transient)
 		err_ignore(pod_remove_volumes(h, l->plan->name, true, NULL));
+	int code = e ? EXIT_FAILURE : EXIT_SUCCESS;
+
 	if (e)
 		err_send(socket, e);
-	_exit(e ? EXIT_FAILURE : EXIT_SUCCESS);
+	close(socket);
+	e = pod_tidy_trash(h, POD_TRASH_AGE);
+	if (e)
+		log_warn("%s", err_text(e));
+	_exit(code);
 }
 
 struct err *pod_launch(const struct pod_host *h, const struct pod_launch *l, int *ret_socket,

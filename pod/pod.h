@@ -481,6 +481,16 @@ struct err *pod_remove_volumes(const struct pod_host *h, const char *name, bool 
 struct err *pod_discard_volumes(const struct pod_host *h, const char *name) must_check;
 /* Removes what was put aside: upper directories, volumes. Takes as long as there are files. */
 struct err *pod_empty_trash(const struct pod_host *h) must_check;
+/*
+ * The same when a pod has ended, of what has been there for @age seconds, and of
+ * what came just now and is large: it is a user's disk. Small things wait, as
+ * directories just removed make ext4 slow. The process has the lowest priority
+ * from then on.
+ */
+enum { POD_TRASH_AGE = 300 };
+struct err *pod_tidy_trash(const struct pod_host *h, int64_t age) must_check;
+/* In a process that nobody waits for. */
+void pod_tidy_trash_aside(const struct pod_host *h);
 
 /* Collects what pods that died have left on disk and in cgroupfs. Cheap when there is nothing. */
 struct err *pod_collect(const struct pod_host *h) must_check;

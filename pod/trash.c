@@ -9,12 +9,27 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "pod/internal.h"
+
+enum { JUST_NOW = 5 /* seconds */, LARGE_FILES = 1000, LARGE_BYTES = 16 << 20 };
+
+struct weight {
+	int64_t files, bytes;
+};
+
+static bool is_large(const struct weight *w)
+{
+	return w->files > LARGE_FILES || w->bytes > LARGE_BYTES;
+}
 
 char *trash_path(const struct pod_host *h, const char *label)
 {
@@ -36,7 +51,46 @@ struct err *trash_put(const struct pod_host *h, const char *tree, const char *la
 	return errno == EXDEV ? fd_remove_tree(AT_FDCWD, tree) : err_errno("put %s aside", tree);
 }
 
-struct err *pod_empty_trash(const struct pod_host *h)
+/* Stops as soon as it is clear. */
+static void weigh(int dir, const char *name, struct weight *w)
+{
+	auto_strv char **names = NULL;
+	auto_fd int fd = -1;
+	struct stat st;
+
+	if (is_large(w) || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return;
+	w->files++;
+	w->bytes += (int64_t)st.st_blocks * 512;
+	if (!S_ISDIR(st.st_mode))
+		return;
+	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	err_ignore(fd_list(fd, &names));
+	for (char **n = names; n && *n; n++)
+		weigh(fd, *n, w);
+}
+
+/* ctime is when it was put there. */
+static bool is_due(int dir, const char *name, int64_t age)
+{
+	struct weight w = { 0 };
+	struct stat st;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return false;
+	int64_t is = (int64_t)time(NULL) - st.st_ctime;
+
+	if (is >= age || is < 0)
+		return true;
+	if (is > JUST_NOW) /* whoever put it there has looked */
+		return false;
+	weigh(dir, name, &w);
+	return is_large(&w);
+}
+
+static struct err *empty(const struct pod_host *h, int64_t age)
 {
 	auto_free char *path = mem_printf("%s/trash", h->root);
 	auto_free char *lock_path = mem_printf("%s/trash.lock", h->root);
@@ -54,6 +108,36 @@ struct err *pod_empty_trash(const struct pod_host *h)
 	TRY(fd_list(dir, &names));
 	/* the folder itself stays: at any moment somebody may put something there */
 	for (char **n = names; n && *n; n++)
-		errors = err_join(errors, fd_remove_tree(dir, *n));
+		if (is_due(dir, *n, age))
+			errors = err_join(errors, fd_remove_tree(dir, *n));
 	return err_wrap(errors, "%s", path);
+}
+
+struct err *pod_empty_trash(const struct pod_host *h)
+{
+	return empty(h, 0);
+}
+
+struct err *pod_tidy_trash(const struct pod_host *h, int64_t age)
+{
+	(void)setpriority(PRIO_PROCESS, 0, 19);
+	(void)syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, 3 << 13 /* idle */);
+	return empty(h, age);
+}
+
+void pod_tidy_trash_aside(const struct pod_host *h)
+{
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	(void)setsid();
+	for (int i = 0; i < 3; i++) /* whoever reads from us does not wait for this */
+		(void)dup2(null, i);
+	(void)syscall(SYS_close_range, 3, ~0U, 0);
+	auto_err struct err *e = pod_tidy_trash(h, POD_TRASH_AGE);
+
+	_exit(e != NULL);
 }

@@ -932,3 +932,17 @@ sh: can't open /dev/hw/other$none" ] || show 'not the nodes'
 		device_cgroup_rules: ["c 1 r"]|device_cgroup_rules: 'c 1 r' is not a rule
 	END
 }
+
+@test "what a pod has written is freed when it has ended, attached or not" {
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: [sh, -c, "dd if=/dev/zero of=/big bs=1M count=20; echo written; exec sleep 100"], init: true}
+	END
+	slipway up -d
+	wait_for 10 eval 'slipway logs | grep -q written'
+	slipway down -t 0
+	wait_for 5 eval '[ -z "$(find "$SLIPWAY_ROOT/trash" "$SLIPWAY_ROOT/pods" -name big)" ]'
+	timeout -s INT -k 5 2 slipway up >out.txt 2>&1 || :
+	grep -q written out.txt
+	wait_for 5 eval '[ -z "$(find "$SLIPWAY_ROOT/trash" "$SLIPWAY_ROOT/pods" -name big)" ]'
+}
