@@ -21,7 +21,7 @@
 #include "base/str.h"
 #include "pod/internal.h"
 
-enum { DEPTH_MAX = 16 };
+enum { DEPTH_MAX = 16, MINOR_MAX = 0xfffff /* the kernel's, and more than its major ones */ };
 static const char letters[] = "mrw"; /* CGROUPFS_DEVICE_MKNOD, _READ, _WRITE */
 
 /* ---- what is named: no I/O ---- */
@@ -49,12 +49,11 @@ static bool read_number(const char *text, int64_t *ret)
 	*ret = -1;
 	if (strcmp(text, "*") == 0)
 		return true;
-	e = str_number(text, 0, UINT32_MAX, ret);
+	e = str_number(text, 0, MINOR_MAX, ret);
 	return !e;
 }
 
-/* "c 1:3 rwm" */
-static bool read_rule(const char *text, struct cgroupfs_device *ret)
+bool device_rule_read(const char *text, struct cgroupfs_device *ret)
 {
 	auto_strv char **words = str_split(text, " ");
 	auto_strv char **numbers = NULL;
@@ -91,7 +90,7 @@ struct err *resolve_devices(const struct compose_service *s, struct plan_contain
 		TRY(resolve_device(&s->devices.items[i], &c->devices[c->n_devices++]));
 	c->device_rules = mem_alloc(strv_len(s->device_cgroup_rules) * sizeof(*c->device_rules));
 	for (char *const *r = s->device_cgroup_rules; r && *r; r++)
-		if (!read_rule(*r, &c->device_rules[c->n_device_rules++]))
+		if (!device_rule_read(*r, &c->device_rules[c->n_device_rules++]))
 			return compose_err(&s->place,
 					   "device_cgroup_rules: '%s' is not a rule; write "
 					   "'TYPE MAJOR:MINOR ACCESS', as in 'c 189:* rwm'",

@@ -254,6 +254,8 @@ struct device_set {
 	size_t n_rules;
 	char **texts; /* which the nodes borrow */
 };
+/* A rule as Docker has it, "c 1:3 rwm"; false: it is none. */
+bool device_rule_read(const char *text, struct cgroupfs_device *ret) must_check;
 /* Looks at the host; @ret is forgotten first, and to be forgotten also on error. */
 struct err *devices_find(const struct plan_container *c, const struct cgroupfs_host *h,
 			 struct device_set *ret) must_check;
