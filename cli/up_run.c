@@ -217,6 +217,13 @@ static void report_up(void *ctx)
 		log_warn("%s; the pod ends with the session it was started in", err_text(stays));
 }
 
+static void forget_record(void *ctx)
+{
+	const struct reporter *r = ctx;
+
+	pod_record_remove(r->host, r->project->name);
+}
+
 static _Noreturn void supervise(const struct cli *c, const struct pod_plan *plan,
 				struct image **images, const struct up_values *v, int pipe,
 				pid_t parent)
@@ -228,8 +235,9 @@ static _Noreturn void supervise(const struct cli *c, const struct pod_plan *plan
 			      .project = c->project };
 	struct pod_run_options o = run_options(c, v);
 
-	o.watcher =
-		(struct pod_watcher) { .ctx = &r, .on_event = report_event, .on_up = report_up };
+	o.watcher = (struct pod_watcher) {
+		.ctx = &r, .on_event = report_event, .on_up = report_up, .on_ended = forget_record
+	};
 	o.last_words = true;
 	struct pod_result result = { 0 };
 
@@ -240,8 +248,6 @@ static _Noreturn void supervise(const struct cli *c, const struct pod_plan *plan
 	pod_go_background(c->host, c->project->name, c->inherited);
 	struct err *e = pod_run(plan, c->host, &o, &result);
 
-	if (!e && !result.interrupted) /* it has ended, or somebody has ended it */
-		pod_record_remove(c->host, c->project->name);
 	up_finish_trace();
 	if (e && !r.up)
 		err_send(r.pipe, err_wrap(e, "%s", "!")); /* '!' tells it from an event */

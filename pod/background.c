@@ -53,6 +53,13 @@ static void on_up(void *arg)
 	err_free(e);
 }
 
+static void on_ended(void *arg)
+{
+	const struct launched *l = arg;
+
+	pod_record_remove(l->host, l->launch->plan->name);
+}
+
 static _Noreturn void supervise(const struct pod_host *h, const struct pod_launch *l, int socket)
 {
 	struct launched context = { h, l };
@@ -64,21 +71,17 @@ static _Noreturn void supervise(const struct pod_host *h, const struct pod_launc
 	o.quit_signals = true;
 	o.watcher.ctx = &context;
 	o.watcher.on_up = on_up;
+	o.watcher.on_ended = on_ended;
 	pod_go_background(h, l->plan->name, l->inherited);
 	struct err *e = pod_run(l->plan, h, &o, &result);
 
-	if (!e && !result.interrupted)
-		pod_record_remove(h, l->plan->name);
 	if (o.transient)
 		err_ignore(pod_remove_volumes(h, l->plan->name, true, NULL));
 	int code = e ? EXIT_FAILURE : EXIT_SUCCESS;
 
 	if (e)
 		err_send(socket, e);
-	close(socket);
-	e = pod_tidy_trash(h, POD_TRASH_AGE);
-	if (e)
-		log_warn("%s", err_text(e));
+	pod_tidy_trash_aside(h); /* whoever is attached waits for this process */
 	_exit(code);
 }
 

@@ -291,6 +291,8 @@ struct err *pod_finish(struct pod *take_p, struct pod_result *ret)
 	else
 		forget_pod(p);
 	p->dirty = false;
+	if (!e && !p->interrupted && p->options->watcher.on_ended)
+		p->options->watcher.on_ended(p->options->watcher.ctx);
 	control_advance(p);
 	*ret = (struct pod_result) { .exit_code = exit_code_of(p), .interrupted = p->interrupted };
 	close_pod(p);

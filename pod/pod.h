@@ -135,6 +135,8 @@ struct pod_watcher {
 	void (*on_up)(void *ctx);
 	/* the pod is being stopped, in order; once */
 	void (*on_stopping)(void *ctx);
+	/* it has ended without a failure, and not for a shutdown; before who asked for that is answered */
+	void (*on_ended)(void *ctx);
 	void (*on_event)(void *ctx, const char *container,
 			 const char *what); /* "Started", "Exited (1)" */
 	void (*on_output)(void *ctx, const char *service, enum pod_stream stream, const char *line,
