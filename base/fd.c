@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -215,39 +216,55 @@ struct err *fd_list_directories(int dir, char ***ret)
 	return list(dir, true, ret);
 }
 
-static bool is_made(int dir, const char *path, mode_t mode)
+/* Linux 6.3, and so not in every linux/memfd.h and linux/fcntl.h */
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x10U
+#endif
+#ifndef F_SEAL_EXEC
+#define F_SEAL_EXEC 0x20
+#endif
+
+int fd_memory(const char *name)
 {
-	return mkdirat(dir, path, mode) == 0 || errno == EEXIST;
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+
+	return fd >= 0 || errno != EINVAL ? fd
+					  : memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+}
+
+struct err *fd_seal(int memory, bool *ret_mode)
+{
+	const int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
+	bool mode = fcntl(memory, F_ADD_SEALS, seals | F_SEAL_EXEC) == 0;
+
+	if (ret_mode)
+		*ret_mode = mode;
+	return mode || fcntl(memory, F_ADD_SEALS, seals) == 0 ? NULL : err_errno("seal");
+}
+
+/* From the end: nearly always everything is there but, at most, the last two. */
+static struct err *make_all(int dir, char *path, mode_t mode)
+{
+	if (mkdirat(dir, path, mode) == 0 || errno == EEXIST)
+		return NULL;
+	char *slash = errno == ENOENT || errno == ENOTDIR ? strrchr(path, '/') : NULL;
+
+	if (!slash || slash == path)
+		return err_errno("mkdir %s", path);
+	*slash = '\0';
+	struct err *e = make_all(dir, path, mode);
+
+	*slash = '/';
+	TRY(e);
+	return mkdirat(dir, path, mode) == 0 || errno == EEXIST ? NULL
+								: err_errno("mkdir %s", path);
 }
 
 struct err *fd_mkdirs(int dir, const char *path, mode_t mode)
 {
 	auto_free char *copy = mem_strdup(path);
 
-	/* nearly always everything is there but, at most, the last two */
-	if (is_made(dir, path, mode))
-		return NULL;
-	char *slash = errno == ENOENT ? strrchr(copy, '/') : NULL;
-
-	if (slash) {
-		*slash = '\0';
-		if (is_made(dir, copy, mode) && is_made(dir, path, mode))
-			return NULL;
-		*slash = '/';
-	}
-	for (char *p = copy + 1; *copy; p++) {
-		char c = *p;
-
-		if (c && c != '/')
-			continue;
-		*p = '\0';
-		if (mkdirat(dir, copy, mode) < 0 && errno != EEXIST)
-			return err_errno("mkdir %s", copy);
-		if (!c)
-			return NULL;
-		*p = c;
-	}
-	return NULL;
+	return make_all(dir, copy, mode);
 }
 
 /* One descriptor a level: what lies deeper is moved to the top, and removed from there. */

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -50,6 +51,14 @@ struct err *fd_replace_file(int dir, const char *path, const char *text, mode_t 
 struct err *fd_list(int dir, char ***ret) must_check;
 /* As above, of the directories among them; nothing is looked up where the file system tells. */
 struct err *fd_list_directories(int dir, char ***ret) must_check;
+
+/*
+ * A program's file in memory, empty, close-on-exec: executable also where
+ * vm.memfd_noexec (Linux 6.3) makes those that say nothing not so. -1 with errno.
+ */
+int fd_memory(const char *name);
+/* Nobody changes it from now on; *ret_mode (or NULL): nor its mode (F_SEAL_EXEC, Linux 6.3). */
+struct err *fd_seal(int memory, bool *ret_mode) must_check;
 
 /* mkdir -p below @dir. Existing directories are fine. */
 struct err *fd_mkdirs(int dir, const char *path, mode_t mode) must_check;

@@ -5,7 +5,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -28,14 +27,13 @@ enum { FIRST_FD = 3, EXIT_FAILED = 127 };
 /* A sealed copy in memory: nothing on disk can be overwritten by who gets at /proc/PID/exe (R5). */
 static struct err *program(int *ret)
 {
-	auto_fd int fd = memfd_create("slipway-pause", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	auto_fd int fd = fd_memory("slipway-pause");
 
 	if (fd < 0)
 		return err_errno("memfd");
 	TRY(fd_write_all(fd, slipway_pause_start,
 			 (size_t)(slipway_pause_end - slipway_pause_start)));
-	if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
-		return err_errno("seal");
+	TRY(fd_seal(fd, NULL));
 	*ret = fd_steal(&fd);
 	return NULL;
 }

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -22,31 +21,17 @@ extern const char slipway_init_start[], slipway_init_end[];
 
 enum { REPORT = LAST_REPORT };
 
-/* Linux 6.3, and so not in every linux/memfd.h and linux/fcntl.h */
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x10U
-#endif
-#ifndef F_SEAL_EXEC
-#define F_SEAL_EXEC 0x20
-#endif
-
 static int shared = -1;
 
 /* *ret_closed: not even its mode can be changed, by whoever comes to see it. */
 static struct err *make(int *ret, bool *ret_closed)
 {
-	const int seals = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL;
-	/* said, as vm.memfd_noexec may make what says nothing not executable */
-	auto_fd int fd = memfd_create("slipway-init", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC);
+	auto_fd int fd = fd_memory("slipway-init");
 
-	if (fd < 0 && errno == EINVAL)
-		fd = memfd_create("slipway-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
 		return err_errno("memfd");
 	TRY(fd_write_all(fd, slipway_init_start, (size_t)(slipway_init_end - slipway_init_start)));
-	*ret_closed = fcntl(fd, F_ADD_SEALS, seals | F_SEAL_EXEC) == 0;
-	if (!*ret_closed && fcntl(fd, F_ADD_SEALS, seals) < 0)
-		return err_errno("seal");
+	TRY(fd_seal(fd, ret_closed));
 	*ret = fd_steal(&fd);
 	return NULL;
 }

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -37,7 +36,7 @@ static struct err *seal_self(char **argv)
 	TRY(fd_openat(AT_FDCWD, "/proc/self/exe", O_RDONLY, &exe));
 	if (fcntl(exe, F_GET_SEALS) > 0)
 		return NULL;
-	copy = memfd_create("slipway-oci", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	copy = fd_memory("slipway-oci");
 	if (copy < 0 || fstat(exe, &st) < 0)
 		return err_errno("copy this program");
 	for (off_t left = st.st_size; left > 0;) {
@@ -47,8 +46,7 @@ static struct err *seal_self(char **argv)
 			return err_errno("copy this program");
 		left -= n;
 	}
-	if (fcntl(copy, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
-		return err_errno("seal this program");
+	TRY(fd_seal(copy, NULL));
 	fexecve(copy, argv, environ);
 	return err_errno("run the sealed copy");
 }

@@ -946,3 +946,13 @@ sh: can't open /dev/hw/other$none" ] || show 'not the nodes'
 	grep -q written out.txt
 	wait_for 5 eval '[ -z "$(find "$SLIPWAY_ROOT/trash" "$SLIPWAY_ROOT/pods" -name big)" ]'
 }
+
+@test "a host that makes memory not executable runs pods all the same" {
+	[ -e /proc/sys/vm/memfd_noexec ] || skip 'this kernel has no vm.memfd_noexec'
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: sleep 100, init: true}
+	END
+	# the setting is the PID namespace's
+	unshare --pid --fork --mount-proc bash -c 'echo 1 >/proc/sys/vm/memfd_noexec && slipway up -d && slipway exec -T a true && slipway down -t 0'
+}
