@@ -85,16 +85,17 @@ static struct err *do_pause(struct pod *p, const struct pod_step *s, bool *ret_d
 		n += netns_fds(p->net, keep + n, max - n);
 	bool own_network =
 		p->plan->network == POD_NETWORK_POD || p->plan->network == POD_NETWORK_NONE;
-	auto_fd int early = own_network ? early_take(p->options->early) : -1;
+	auto_fd int early = early_take(p->options->early); /* not wanted, it goes at once */
 	const struct pause_birth birth = { .group = p->pause_group,
 					   .own_network = own_network,
-					   .early = early,
+					   .early = own_network ? early : -1,
 					   .net = p->net,
 					   .keep = keep,
 					   .n_keep = n };
 
 	TRY(pause_start(&birth, &p->pause));
-	early = -1;
+	if (own_network)
+		early = -1;
 	if (p->plan->join)
 		p->pause.netns = fd_steal(&p->join.netns);
 	p->on_pause = loop_readable(p->loop, p->pause.pidfd, on_pause_event, p);

@@ -956,3 +956,15 @@ sh: can't open /dev/hw/other$none" ] || show 'not the nodes'
 	# the setting is the PID namespace's
 	unshare --pid --fork --mount-proc bash -c 'echo 1 >/proc/sys/vm/memfd_noexec && slipway up -d && slipway exec -T a true && slipway down -t 0'
 }
+
+@test "a pod in the host's network keeps no other, begun early or not" {
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: sleep 100, init: true, network_mode: host}
+	END
+	slipway up -d
+	# its control socket, and what waits at the containers' gate: none with a network in it
+	local pid
+	pid=$(pgrep -xo slipway)
+	[ "$(find "/proc/$pid/fd" -lname 'socket:*' | wc -l)" -le 2 ] || show "$(ls -l "/proc/$pid/fd")"
+}
