@@ -53,6 +53,8 @@ struct cgroupfs_device {
 	unsigned access;
 	int64_t major, minor; /* -1: any */
 };
+/* Letters of r, w and m as bits; false when there is another. */
+bool cgroupfs_device_access(const char *letters, unsigned *ret);
 /* What Docker lets every container use. */
 extern const struct cgroupfs_device cgroupfs_devices_default[];
 extern const size_t cgroupfs_n_devices_default;

@@ -20,6 +20,21 @@
 #include "base/mem.h"
 #include "cgroupfs/internal.h"
 
+static const char access_letters[] = "mrw"; /* CGROUPFS_DEVICE_MKNOD, _READ, _WRITE */
+
+bool cgroupfs_device_access(const char *letters, unsigned *ret)
+{
+	*ret = 0;
+	for (; *letters; letters++) {
+		const char *letter = strchr(access_letters, *letters);
+
+		if (!letter)
+			return false;
+		*ret |= 1U << (letter - access_letters);
+	}
+	return true;
+}
+
 /* ---- all or nothing, and exceptions ---- */
 
 static bool is_same(const struct cgroupfs_device *a, const struct cgroupfs_device *b)
@@ -106,14 +121,8 @@ void devices_clear(struct device_rules *r)
 
 /* ---- cgroup2: a program ---- */
 
-enum {
-	R0,
-	R1,
-	R2,
-	R3,
-	R4,
-	R5
-}; /* the answer; the context, later spare; type, access, major, minor */
+/* The answer; the context, later spare; type, access, major, minor. */
+enum { R0, R1, R2, R3, R4, R5 };
 enum { PER_EXCEPTION = 7, FRAME = 8 };
 
 struct program {

@@ -22,23 +22,14 @@
 #include "pod/internal.h"
 
 enum { DEPTH_MAX = 16, MINOR_MAX = 0xfffff /* the kernel's, and more than its major ones */ };
-static const char letters[] = "mrw"; /* CGROUPFS_DEVICE_MKNOD, _READ, _WRITE */
 
 /* ---- what is named: no I/O ---- */
 
 /* Letters of r, w and m, each once. */
 static bool read_access(const char *text, unsigned *ret)
 {
-	*ret = 0;
-	for (const char *c = text; *c; c++) {
-		const char *letter = strchr(letters, *c);
-		unsigned bit = letter ? 1U << (letter - letters) : 0;
-
-		if (!bit || *ret & bit)
-			return false;
-		*ret |= bit;
-	}
-	return *ret != 0;
+	return cgroupfs_device_access(text, ret) && *text &&
+	       (int)strlen(text) == __builtin_popcount(*ret);
 }
 
 /* A number, or "*". */

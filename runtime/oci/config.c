@@ -277,8 +277,11 @@ static bool says_nothing(const json_t *j)
 	json_t *value;
 
 	if (json_is_object(j)) {
-		json_object_foreach((json_t *)(uintptr_t)j, key,
-				    value) if (!says_nothing(value)) return false;
+		json_object_foreach((json_t *)(uintptr_t)j, key, value)
+		{
+			if (!says_nothing(value))
+				return false;
+		}
 		return true;
 	}
 	for (size_t i = 0; json_is_array(j) && i < json_array_size(j); i++)

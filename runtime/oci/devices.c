@@ -51,7 +51,6 @@ static struct err *read_device(const json_t *j, struct runtime_device *d)
 
 static struct err *read_rule(const json_t *j, struct cgroupfs_device *d)
 {
-	static const char letters[] = "mrw"; /* CGROUPFS_DEVICE_MKNOD, _READ, _WRITE */
 	const char *type = "a", *access = "rwm";
 
 	TRY(json_get_bool(j, "allow", &d->allow));
@@ -62,14 +61,8 @@ static struct err *read_rule(const json_t *j, struct cgroupfs_device *d)
 	if (!str_one_of(type, (const char *const[]) { "a", "c", "b", NULL }))
 		return err_new(EINVAL, "type must be a, c or b");
 	d->type = *type;
-	d->access = 0;
-	for (const char *c = access; *c; c++) {
-		const char *letter = strchr(letters, *c);
-
-		if (!letter)
-			return err_new(EINVAL, "access must be of r, w and m");
-		d->access |= 1U << (letter - letters);
-	}
+	if (!cgroupfs_device_access(access, &d->access))
+		return err_new(EINVAL, "access must be of r, w and m");
 	return NULL;
 }
 
