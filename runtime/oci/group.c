@@ -116,9 +116,15 @@ struct err *op_kill_all(const struct options *o, const char *id, int signal)
 
 	if (!e)
 		e = cgroupfs_processes(p.host, p.state.cgroup, &pids, &n);
-	for (size_t i = 0; i < n && !e; i++)
-		if (kill(pids[i], signal) < 0 && errno != ESRCH)
-			e = err_errno("signal process %d", pids[i]);
+	for (size_t i = 0; i < n && !e; i++) {
+		auto_fd int pidfd = -1;
+
+		e = proc_open(pids[i], &pidfd);
+		if (!e)
+			e = proc_kill(pidfd, signal);
+		if (err_code(e) == ESRCH)
+			err_free(steal(&e));
+	}
 	place_clear(&p);
 	return e;
 }
