@@ -71,6 +71,12 @@ static void done(struct batch *b, const struct nlmsghdr *m)
 	b->used += NLMSG_ALIGN(m->nlmsg_len);
 }
 
+static void begin(struct batch *b)
+{
+	nftnl_batch_begin(room(b), b->seq++);
+	b->used += NLMSG_ALIGN(((const struct nlmsghdr *)(const void *)b->buffer)->nlmsg_len);
+}
+
 static void put_table(struct batch *b)
 {
 	struct nftnl_table *t = nftnl_table_alloc();
@@ -324,8 +330,7 @@ struct err *nft_table(const struct netns *n)
 	auto_free char *name = netns_table_name(n->name);
 	struct batch b = { .seq = 1, .table = name };
 
-	nftnl_batch_begin(room(&b), b.seq++);
-	b.used += NLMSG_ALIGN(((const struct nlmsghdr *)(const void *)b.buffer)->nlmsg_len);
+	begin(&b);
 	put_table(&b);
 	put_chain(&b, "guard", "filter", NF_INET_PRE_ROUTING, -300);
 	put_chain(&b, "prerouting", "nat", NF_INET_PRE_ROUTING, -100);
@@ -349,8 +354,7 @@ struct err *nft_remove(const struct netns *n)
 	struct batch b = { .seq = 1, .table = name };
 	struct nftnl_table *t = nftnl_table_alloc();
 
-	nftnl_batch_begin(room(&b), b.seq++);
-	b.used += NLMSG_ALIGN(((const struct nlmsghdr *)(const void *)b.buffer)->nlmsg_len);
+	begin(&b);
 	nftnl_table_set_str(t, NFTNL_TABLE_NAME, name);
 	struct nlmsghdr *m = message(&b, NFT_MSG_DELTABLE, 0);
 
