@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,48 @@ pid_t proc_clone(struct clone_args *args)
 int proc_exit_code(struct proc_exit e)
 {
 	return e.signaled ? 128 + e.code : e.code;
+}
+
+static int spawn(const struct proc_program *p, pid_t *ret)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t none, all;
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	posix_spawnattr_init(&attributes);
+	posix_spawnattr_setflags(&attributes,
+				 (short)(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+					 (p->own_group ? POSIX_SPAWN_SETPGROUP : 0)));
+	posix_spawnattr_setsigmask(&attributes, &none);
+	posix_spawnattr_setsigdefault(&attributes, &all);
+	posix_spawnattr_setpgroup(&attributes, 0);
+	posix_spawn_file_actions_init(&actions);
+	for (size_t i = 0; i < p->n_files; i++)
+		if (p->files[i] >= 0)
+			posix_spawn_file_actions_adddup2(&actions, p->files[i], (int)i);
+	int rc = posix_spawn(ret, p->path, &actions, &attributes, p->argv, p->env);
+
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attributes);
+	return rc;
+}
+
+struct err *proc_spawn(const struct proc_program *p, pid_t *ret_pid, int *ret_pidfd)
+{
+	errno = spawn(p, ret_pid);
+	if (errno)
+		return err_errno("run %s", p->path);
+	proc_restore_files(*ret_pid);
+	struct err *e = proc_open(*ret_pid, ret_pidfd);
+
+	if (e) { /* without a descriptor nobody would wait for it */
+		(void)kill(p->own_group ? -*ret_pid : *ret_pid, SIGKILL);
+		(void)waitpid(*ret_pid, NULL, 0);
+		*ret_pid = 0;
+	}
+	return err_wrap(e, "run %s", p->path);
 }
 
 struct err *proc_poll(int pidfd, bool *ret_done, struct proc_exit *ret)

@@ -25,6 +25,21 @@ struct proc_exit {
 };
 int proc_exit_code(struct proc_exit e); /* as a shell tells it: code, or 128 + signal */
 
+/* What a program is started with. */
+struct proc_program {
+	const char *path;
+	char *const *argv, *const *env;
+	/* Become its descriptors 0, 1, ...; -1: as ours. None stands at the place of an earlier one. */
+	const int *files;
+	size_t n_files;
+	bool own_group; /* of processes: what it leaves behind can be ended by its pid */
+};
+/*
+ * Starts it as a child. Signals are not blocked, ignored or handled there, and
+ * descriptors no more than proc_raise_files() had found.
+ */
+struct err *proc_spawn(const struct proc_program *p, pid_t *ret_pid, int *ret_pidfd) must_check;
+
 /* Waits for a child and reaps it. */
 struct err *proc_wait(int pidfd, struct proc_exit *ret) must_check;
 /* As above, at most @ms milliseconds; false when it has not ended by then, or cannot be waited for. */

@@ -4,11 +4,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -45,70 +43,56 @@ struct inherit {
 	int out, dir;
 };
 
-/* Starts it; *ret_error is where it tells what went wrong. */
-static struct err *start(const char *program, char **argv, const struct inherit *i, pid_t *ret,
-			 int *ret_error)
+struct image_fetch {
+	pid_t pid;
+	int pidfd;
+	int error; /* where it tells what went wrong */
+};
+
+static struct err *start(const char *program, char **argv, const struct inherit *i,
+			 struct image_fetch *ret)
 {
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t none, all;
-	int ends[2], rc;
+	int ends[2];
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return err_errno("pipe");
-	/* the supervisor's blocked and ignored signals are not the program's */
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawnattr_init(&attributes);
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setsigdefault(&attributes, &all);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, ends[1], ERROR_FD);
-	if (i->out >= 0)
-		posix_spawn_file_actions_adddup2(&actions, i->out, STDOUT_FILENO);
-	if (i->dir >= 0)
-		posix_spawn_file_actions_adddup2(&actions, i->dir, DIR_FD);
-	rc = posix_spawn(ret, program, &actions, &attributes, argv, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attributes);
-	close(ends[1]);
-	*ret_error = ends[0];
-	errno = rc;
-	return rc ? err_errno("run %s", program) : NULL;
+	auto_fd int error = ends[0], told = ends[1];
+	const int files[] = { -1, i->out, -1, [ERROR_FD] = told, [DIR_FD] = i->dir };
+	const struct proc_program p = { .path = program,
+					.argv = argv,
+					.env = environ,
+					.files = files,
+					.n_files = ARRAY_LEN(files) };
+
+	TRY(proc_spawn(&p, &ret->pid, &ret->pidfd));
+	ret->error = fd_steal(&error);
+	return NULL;
 }
 
-struct image_fetch {
-	pid_t pid;
-	int error;
-};
-
 /* How it ended, and what it said. */
-static struct err *finish(const char *program, pid_t pid, int error)
+static struct err *finish(struct image_fetch *f)
 {
+	auto_fd int pidfd = fd_steal(&f->pidfd), error = fd_steal(&f->error);
 	auto_free char *text = NULL;
-	int status = 0;
-	struct err *e = fd_read_all(error, ERROR_MAX, &text, NULL);
+	struct proc_exit how = { 0 };
+	auto_err struct err *unread = fd_read_all(error, ERROR_MAX, &text, NULL);
 
-	while (waitpid(pid, &status, 0) < 0)
-		if (errno != EINTR)
-			return err_errno("wait for %s", program);
-	TRY(e);
-	if (WIFSIGNALED(status))
+	TRY(proc_wait(pidfd, &how));
+	TRY(steal(&unread));
+	if (how.signaled)
 		return err_new(EINTR, "interrupted: slipway-fetch was ended by %s",
-			       proc_signal_name(WTERMSIG(status)));
-	if (WEXITSTATUS(status) == 0)
+			       proc_signal_name(how.code));
+	if (how.code == 0)
 		return NULL;
 	return *text ? err_parse(text) : err_new(EIO, "slipway-fetch failed");
 }
 
 static struct err *run(const char *program, char **argv, const struct inherit *i)
 {
-	auto_fd int error = -1;
-	pid_t pid;
+	struct image_fetch f;
 
-	TRY(start(program, argv, i, &pid, &error));
-	return finish(program, pid, error);
+	TRY(start(program, argv, i, &f));
+	return finish(&f);
 }
 
 static char **pull_arguments(const struct image_store *s, const struct image_pull *p)
@@ -144,9 +128,9 @@ struct err *image_pull_start(const struct image_store *s, const struct image_pul
 {
 	auto_free char *program = find_fetch();
 	auto_strv char **argv = pull_arguments(s, p);
-	struct image_fetch f = { 0, -1 };
+	struct image_fetch f;
 
-	TRY(start(program, argv, &(const struct inherit) { -1, -1 }, &f.pid, &f.error));
+	TRY(start(program, argv, &(const struct inherit) { -1, -1 }, &f));
 	*ret = mem_dup(&f, sizeof(f));
 	return NULL;
 }
@@ -163,9 +147,8 @@ pid_t image_pull_pid(const struct image_fetch *f)
 
 struct err *image_pull_finish(struct image_fetch *take_f)
 {
-	struct err *e = finish("slipway-fetch", take_f->pid, take_f->error);
+	struct err *e = finish(take_f);
 
-	fd_close(&take_f->error);
 	free(take_f);
 	return e;
 }
@@ -174,7 +157,7 @@ void image_pull_cancel(struct image_fetch *take_f)
 {
 	if (!take_f)
 		return;
-	(void)kill(take_f->pid, SIGKILL); /* not yet reaped: the number is still its own */
+	err_ignore(proc_kill(take_f->pidfd, SIGKILL));
 	err_ignore(image_pull_finish(take_f));
 }
 

@@ -10,12 +10,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -102,44 +100,20 @@ static struct err *spawn(struct hooks *h, const char *name)
 	auto_free char *path = mem_printf("%s/%s", h->dir, name);
 	auto_fd int in = in_memory("input", h->input);
 	char *argv[] = { path, h->stage, NULL };
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t none, all;
 
 	h->out = in_memory("output", NULL);
 	h->err = in_memory("said", NULL);
 	if (in < 0 || h->out < 0 || h->err < 0)
 		return err_errno("hook %s", name);
-	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawnattr_init(&attributes);
-	/* a group of its own: what it leaves behind ends with it */
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-						      POSIX_SPAWN_SETPGROUP);
-	posix_spawnattr_setsigmask(&attributes, &none);
-	posix_spawnattr_setsigdefault(&attributes, &all);
-	posix_spawnattr_setpgroup(&attributes, 0);
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
-	posix_spawn_file_actions_adddup2(&actions, h->out, STDOUT_FILENO);
-	posix_spawn_file_actions_adddup2(&actions, h->err, STDERR_FILENO);
-	errno = posix_spawn(&h->pid, path, &actions, &attributes, argv, h->session->env.environ);
-	int rc = errno;
+	const int files[] = { in, h->out, h->err };
+	const struct proc_program program = { .path = path,
+					      .argv = argv,
+					      .env = h->session->env.environ,
+					      .files = files,
+					      .n_files = ARRAY_LEN(files),
+					      .own_group = true };
 
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attributes);
-	errno = rc;
-	if (rc)
-		return err_errno("hook %s", name);
-	proc_restore_files(h->pid);
-	struct err *e = proc_open(h->pid, &h->pidfd);
-
-	if (e) { /* without a descriptor nobody would wait for it */
-		(void)kill(-h->pid, SIGKILL);
-		(void)waitpid(h->pid, NULL, 0);
-		h->pid = 0;
-	}
-	return err_wrap(e, "hook %s", name);
+	return err_wrap(proc_spawn(&program, &h->pid, &h->pidfd), "hook %s", name);
 }
 
 static void release_process(struct hooks *h)
