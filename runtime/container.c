@@ -444,8 +444,8 @@ struct err *runtime_event(struct runtime_container *c, enum runtime_news *ret, i
 	int fd = -1;
 	ssize_t n = fd_recv(c->socket, message, sizeof(message) - 1, &fd);
 
-	if (n == 1 && *message == 'R') {
-		*ret = RUNTIME_READY;
+	if (n == 1 && (*message == 'R' || *message == 'M')) {
+		*ret = *message == 'M' ? RUNTIME_MADE : RUNTIME_READY;
 		if (ret_tty)
 			*ret_tty = fd;
 		else

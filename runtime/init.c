@@ -275,6 +275,17 @@ static _Noreturn void give_up(int socket, struct err *take_e)
 
 /* ---- the container's first process ---- */
 
+/* Who made us runs his hooks meanwhile; then ours, which are the host's programs. */
+static struct err *stop_for_hooks(const struct runtime_spec *s, int socket)
+{
+	char order = 0;
+
+	TRY(fd_send(socket, "M", 1, -1));
+	if (fd_recv(socket, &order, 1, NULL) != 1)
+		_exit(EXIT_INIT); /* who made us is gone */
+	return runtime_hooks_run(&s->before_enter, s->hook_state, "creating", getpid());
+}
+
 static struct err *make_world(const struct runtime_spec *s, const struct runtime_place *where,
 			      struct child *c)
 {
@@ -315,6 +326,8 @@ static struct err *make_world(const struct runtime_spec *s, const struct runtime
 	}
 	TRY(err_wrap(user_find(c->root, s->process.user, s->process.groups, &c->who), "user"));
 	TRY(make_cwd(c));
+	if (s->hook_state)
+		TRY(stop_for_hooks(s, c->socket));
 	TRY(rootfs_enter(c->root, s));
 	return s->process.tty ? use_terminal(peer) : use_stdio(c);
 }
@@ -361,6 +374,8 @@ _Noreturn void init_run(const struct runtime_spec *s, const struct runtime_place
 		e = set_rlimits(&s->process);
 	if (!e)
 		e = become(&c);
+	if (!e && s->hook_state)
+		e = runtime_hooks_run(&s->before_start, s->hook_state, "created", getpid());
 	if (!e)
 		e = exec_program(&c);
 	give_up(c.socket, e);

@@ -91,11 +91,12 @@ static struct err *overlay(const struct runtime_spec *s, int *ret)
 
 /*
  * In the container's own mount namespace the host's mounts are only on the way
- * out: the new root goes on top of "/", where this process, whose root lies below, does not see it.
+ * out: the new root goes on top of "/", where this process, whose root lies below,
+ * does not see it. Hooks look for it where its directory is.
  */
 struct err *rootfs_make(const struct runtime_spec *s, int *ret)
 {
-	static const char place[] = "/";
+	const char *place = s->hook_state && s->rootfs ? s->rootfs : "/";
 	unsigned long propagation =
 		s->root_propagation ? s->root_propagation : MS_PRIVATE_ | MS_REC_;
 	auto_fd int made = -1, target = -1;

@@ -108,6 +108,26 @@ struct runtime_device {
 	const char *source;
 };
 
+/* ---- programs at stages of a container's life (OCI runtime specification, "POSIX-platform Hooks") ---- */
+
+struct runtime_hook {
+	const char *path;
+	char *const *argv, *const *env; /* complete: nothing is inherited */
+	int timeout;			/* seconds; 0: none */
+};
+struct runtime_hooks {
+	const char *stage; /* "createContainer", for errors */
+	const struct runtime_hook *items;
+	size_t n;
+};
+/*
+ * Runs them one after the other, with @state (a JSON object) on standard input, in
+ * which "status" and "pid" become those given; pid 0: none. The first that fails or
+ * takes too long is the error; it is killed, and the rest is not run.
+ */
+struct err *runtime_hooks_run(const struct runtime_hooks *h, const char *state, const char *status,
+			      pid_t pid) must_check;
+
 struct runtime_spec {
 	struct runtime_process process;
 	const char *rootfs;  /* a directory; or NULL, and an overlay is made of: */
@@ -128,6 +148,14 @@ struct runtime_spec {
 	int join[4];			/* descriptors of namespaces to enter, -1: none */
 	int join_types[4];		/* CLONE_NEW* of each: another kind is refused */
 	unsigned long root_propagation; /* MS_SLAVE, MS_PRIVATE, ...; 0: private */
+	/*
+	 * With a state (see above) there are hooks: the root stands at @rootfs when it is
+	 * made, RUNTIME_MADE tells of it, and runtime_go() is awaited before it is entered.
+	 */
+	const char *hook_state;
+	struct runtime_hooks
+		before_enter; /* in the container's namespaces, from the host's files */
+	struct runtime_hooks before_start; /* in the container, as its process */
 };
 
 /* ---- a container ---- */
@@ -168,9 +196,10 @@ void runtime_create_all(struct runtime_order *orders, size_t n);
 
 struct err *runtime_go(const struct runtime_container *c) must_check;
 
-enum runtime_news { RUNTIME_READY, RUNTIME_RUNNING };
+enum runtime_news { RUNTIME_MADE, RUNTIME_READY, RUNTIME_RUNNING };
 /*
- * Waits for the next news of the child: it is at the gate, or its program runs.
+ * Waits for the next news of the child: its world is made (only with hooks; it goes on
+ * with runtime_go()), it is at the gate, or its program runs.
  * What it could not do is the error. With tty, READY brings the master (*ret_tty).
  * The socket stays open: who watches it has to stop that first. Siblings that were
  * cloned meanwhile hold it, too, and epoll would report it until they are gone.

@@ -409,7 +409,6 @@ static struct err *refuse(const json_t *config)
 	static const struct {
 		const char *path, *why;
 	} refused[] = {
-		{ "hooks", "hooks are not run" },
 		{ "linux.uidMappings", "user namespaces are not supported" },
 		{ "linux.gidMappings", "user namespaces are not supported" },
 		{ "linux.intelRdt", "resctrl is not supported" },
@@ -444,6 +443,9 @@ static struct err *read_config(struct bundle *b, const char *id)
 	TRY(json_get_str(b->config, "domainname", &b->spec.domainname));
 	TRY(bundle_process(json_at(b->config, "process"), b));
 	TRY(read_mounts(b));
+	TRY(hook_set_read(json_at(b->config, "hooks"), &b->hooks));
+	b->spec.before_enter = b->hooks.of[HOOK_CREATE_CONTAINER];
+	b->spec.before_start = b->hooks.of[HOOK_START_CONTAINER];
 	b->spec.default_dev = true;
 	return read_linux(b, id);
 }
@@ -486,6 +488,7 @@ void bundle_free(struct bundle *b)
 		if (b->spec.join[i] > 2)
 			fd_cleanup(&b->spec.join[i]);
 	runtime_filter_clear(&b->filter);
+	hook_set_clear(&b->hooks);
 	json_decref(b->config);
 	free(b->options);
 	free(b->rlimits);

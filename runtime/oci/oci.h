@@ -5,7 +5,33 @@
 #include "base/json.h"
 #include "runtime/runtime.h"
 
-enum { CONFIG_MAX = 16 << 20 };
+enum { CONFIG_MAX = 16 << 20, OCI_CGROUP_WAIT = 2000 /* milliseconds */ };
+
+/* ---- hooks.c: what is run at stages of a container's life ---- */
+
+enum hook_stage {
+	HOOK_PRESTART,
+	HOOK_CREATE_RUNTIME,
+	HOOK_CREATE_CONTAINER,
+	HOOK_START_CONTAINER,
+	HOOK_POSTSTART,
+	HOOK_POSTSTOP,
+	HOOK_STAGES
+};
+struct hook_set {
+	struct runtime_hooks of[HOOK_STAGES];
+};
+struct state;
+
+/* Of the member "hooks", or NULL; paths are borrowed. To be cleared, also after an error. */
+struct err *hook_set_read(const json_t *hooks, struct hook_set *ret) must_check;
+void hook_set_clear(struct hook_set *h);
+/* What hooks read on standard input, without "status" and "pid"; NULL when there are none. */
+char *state_hooks_text(const struct state *s) must_check;
+struct err *state_hooks_run(const struct state *s, enum hook_stage stage, const char *status,
+			    pid_t pid) must_check;
+/* The container is gone whatever they do: what fails is a warning. */
+void state_hooks_poststop(const struct state *s);
 
 /* ---- config.c: a bundle's config.json as a specification ---- */
 
@@ -26,6 +52,7 @@ struct bundle {
 	struct cgroupfs_limits limits;
 	char *cgroup;	  /* path of the group */
 	bool new_network; /* made or joined: net.* are not the host's */
+	struct hook_set hooks;
 };
 
 struct err *bundle_load(const char *dir, const char *id, struct bundle **ret) must_check;
@@ -42,26 +69,32 @@ void bundle_suit(struct bundle *b, const struct cgroupfs_host *host);
 /* ---- state.c: what is known of a container between two calls ---- */
 
 struct state {
-	char *id, *bundle, *cgroup, *created;
+	char *id, *bundle, *cgroup;
+	char *created; /* empty until it is */
 	int64_t pid;
 	uint64_t start_time;
+	json_t *hooks, *annotations; /* of its configuration, or NULL */
 };
 
 struct err *state_check_id(const char *id) must_check;
 /* Makes the container's directory, EEXIST when there is one of that id. */
 struct err *state_make(const char *root, const char *id, int *ret_dir) must_check;
 struct err *state_open(const char *root, const char *id, int *ret_dir) must_check;
+/* Of what is going to be created. */
+void state_of_bundle(struct state *s, const char *id, const struct bundle *b);
 struct err *state_save(int dir, const struct state *s) must_check;
 struct err *state_load(int dir, const char *id, struct state *ret) must_check;
 void state_clear(struct state *s);
 /* The process, if it is still that one; *ret is -1 otherwise. */
 struct err *state_process(const struct state *s, int *ret_pidfd) must_check;
-/* "created", "running" or "stopped". */
+/* "creating", "created", "running" or "stopped". */
 const char *state_status(int dir, const struct state *s);
+/* As the specification has it, but for "status" and "pid". The caller's. */
+json_t *state_json(const struct state *s) must_check;
 struct err *state_remove(const char *root, const char *id) must_check;
 #define START_SOCKET "start.sock"
 
-/* ---- ops.c, exec.c: the commands ---- */
+/* ---- create.c, ops.c, group.c, exec.c: the commands ---- */
 
 /* Of the command line; all borrowed. */
 struct options {
@@ -75,8 +108,6 @@ struct options {
 struct err *op_send_console(const char *path, int tty) must_check;
 /* @path: NULL for none. */
 struct err *op_write_pid_file(const char *path, pid_t pid) must_check;
-/* Until it waits for its start; a terminal goes to the console socket. */
-struct err *op_wait_ready(const struct options *o, struct runtime_container *c) must_check;
 /* *c is the first process, a child of ours. */
 struct err *op_create(const struct options *o, const char *id,
 		      struct runtime_container *c) must_check;

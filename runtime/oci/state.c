@@ -14,7 +14,7 @@
 #include "base/str.h"
 #include "runtime/oci/oci.h"
 
-enum { ID_MAX = 200, STATE_MAX = 64 << 10 };
+enum { ID_MAX = 200 };
 
 struct err *state_check_id(const char *id)
 {
@@ -55,6 +55,16 @@ struct err *state_open(const char *root, const char *id, int *ret_dir)
 	return err_new(ENOENT, "container %s does not exist", id);
 }
 
+void state_of_bundle(struct state *s, const char *id, const struct bundle *b)
+{
+	*s = (struct state) { .id = mem_strdup(id),
+			      .bundle = mem_strdup(b->dir),
+			      .cgroup = mem_strdup(b->cgroup),
+			      .created = mem_strdup(""),
+			      .hooks = json_incref(json_at(b->config, "hooks")),
+			      .annotations = json_incref(json_at(b->config, "annotations")) };
+}
+
 struct err *state_save(int dir, const struct state *s)
 {
 	auto_json json_t *j = json_object();
@@ -65,6 +75,10 @@ struct err *state_save(int dir, const struct state *s)
 	json_put_str(j, "created", s->created);
 	json_put_int(j, "pid", s->pid);
 	json_put_int(j, "start_time", (int64_t)s->start_time);
+	if (s->hooks)
+		json_object_set(j, "hooks", s->hooks);
+	if (s->annotations)
+		json_object_set(j, "annotations", s->annotations);
 	auto_free char *text = json_text(j, 0);
 
 	return fd_replace_file(dir, "state.json", text, 0600);
@@ -76,7 +90,7 @@ struct err *state_load(int dir, const char *id, struct state *ret)
 	const char *bundle = "", *cgroup = "", *created = "";
 	int64_t start = 0;
 
-	TRY(err_wrap(json_read_file(dir, "state.json", STATE_MAX, &j), "container %s", id));
+	TRY(err_wrap(json_read_file(dir, "state.json", CONFIG_MAX, &j), "container %s", id));
 	TRY(json_get_str(j, "bundle", &bundle));
 	TRY(json_get_str(j, "cgroup", &cgroup));
 	TRY(json_get_str(j, "created", &created));
@@ -87,6 +101,8 @@ struct err *state_load(int dir, const char *id, struct state *ret)
 	ret->bundle = mem_strdup(bundle);
 	ret->cgroup = mem_strdup(cgroup);
 	ret->created = mem_strdup(created);
+	ret->hooks = json_incref(json_at(j, "hooks"));
+	ret->annotations = json_incref(json_at(j, "annotations"));
 	return NULL;
 }
 
@@ -96,6 +112,8 @@ void state_clear(struct state *s)
 	free(s->bundle);
 	free(s->cgroup);
 	free(s->created);
+	json_decref(s->hooks);
+	json_decref(s->annotations);
 	*s = (struct state) { 0 };
 }
 
@@ -135,7 +153,24 @@ const char *state_status(int dir, const struct state *s)
 	err_ignore(state_process(s, &pidfd));
 	if (pidfd < 0)
 		return "stopped";
+	if (!*s->created)
+		return "creating";
 	return faccessat(dir, START_SOCKET, F_OK, 0) == 0 ? "created" : "running";
+}
+
+json_t *state_json(const struct state *s)
+{
+	json_t *j = json_object();
+
+	json_put_str(j, "ociVersion", "1.2.0");
+	json_put_str(j, "id", s->id);
+	json_put_str(j, "status", "");
+	json_put_str(j, "bundle", s->bundle);
+	if (s->annotations)
+		json_object_set(j, "annotations", s->annotations);
+	if (*s->created)
+		json_put_str(j, "created", s->created);
+	return j;
 }
 
 struct err *state_remove(const char *root, const char *id)

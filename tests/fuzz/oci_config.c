@@ -31,6 +31,13 @@ static void check_spec(const struct runtime_spec *s, const struct bundle *b)
 	}
 	for (char *const *v = s->sysctls; v && *v; v++)
 		FUZZ_CHECK(strchr(*v, '=') && !str_ends(*v, "=(null)"));
+	for (size_t i = 0; i < HOOK_STAGES; i++)
+		for (size_t k = 0; k < b->hooks.of[i].n; k++) {
+			const struct runtime_hook *h = &b->hooks.of[i].items[k];
+
+			FUZZ_CHECK(*h->path == '/' && h->argv && h->argv[0] && h->env &&
+				   h->timeout >= 0);
+		}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -196,11 +196,117 @@ written"
 	assert_line 'Seccomp:	2'
 }
 
-@test "hooks get the state" {
-	spec '["true"]' '.hooks = {createRuntime: [{path: "/bin/sh", args: ["sh", "-c", "cat >'"$BATS_TEST_TMPDIR"'/hook.json"]}]}'
-	run oci run --bundle "$bundle" "$id"
-	[ "$status" -eq 0 ] || [[ $output == *hook* ]] || show 'neither run nor refused'
-	[ "$status" -ne 0 ] || [ "$(jq -r .id "$BATS_TEST_TMPDIR/hook.json")" = "$id" ]
+# hook SCRIPT [MEMBERS]: one in JSON, with $out in its environment.
+hook() {
+	jq -cn --arg script "$1" --arg out "$BATS_TEST_TMPDIR" \
+		'{path: "/bin/sh", args: ["sh", "-c", $script], env: ["out=" + $out, "PATH=/bin:/usr/bin"]} + '"${2:-{\}}"
+}
+
+@test "hooks: each at its stage, with the state" {
+	local note='cat >"$out/$0.json"; echo "$0 $(readlink /proc/self/ns/mnt) $(hostname)" >>"$out/order"' filter='.annotations = {"a.b": "c"}' stage
+	for stage in prestart createRuntime createContainer poststart poststop; do
+		filter+=" | .hooks.$stage = [$(hook "$note" | jq -c --arg s "$stage" '.args += [$s]')]"
+	done
+	# this one is the container's own program, as its user; there is nothing but /tmp to write to
+	filter+=' | .process.user = {uid: 7, gid: 8} | .hooks.startContainer = ['
+	filter+=$(hook 'cat >/tmp/state; { id -u; id -g; tr "\0" "\n" </proc/self/environ; ls /etc/passwd; } >/tmp/seen' '{env: ["k=v"]}')]
+	mkdir -m 1777 tmp
+	spec '["sh", "-c", "cat /tmp/state; echo; cat /tmp/seen"]' "$filter"' | .mounts[2] = {destination: "/tmp", type: "bind", source: "tmp", options: ["rw"]}'
+	run --separate-stderr oci run --bundle "$bundle" "$id"
+	assert_success
+	[ "$(tail -n +2 <<<"$output")" = $'7\n8\nk=v\n/etc/passwd' ] || show 'not as the process'
+	jq -e '.status == "created" and .pid == 1 and .annotations["a.b"] == "c"' <<<"${lines[0]}"
+	local host
+	host=$(readlink /proc/self/ns/mnt)
+	cut -d' ' -f1 "$BATS_TEST_TMPDIR/order" | paste -sd' ' | grep -qx 'prestart createRuntime createContainer poststart poststop'
+	while read -r stage mnt name; do
+		[ "$stage" = createContainer ] || { [ "$mnt" = "$host" ] && [ "$name" != oci ]; } || show "$stage in $mnt"
+		[ "$stage" != createContainer ] || { [ "$mnt" != "$host" ] && [ "$name" = oci ]; } || show "$stage in $mnt"
+	done <"$BATS_TEST_TMPDIR/order"
+	for stage in prestart:creating createRuntime:creating createContainer:creating poststart:running poststop:stopped; do
+		jq -e --arg status "${stage#*:}" --arg id "$id" --arg bundle "$bundle" \
+			'.status == $status and .id == $id and .bundle == $bundle and .ociVersion and .annotations["a.b"] == "c"' \
+			"$BATS_TEST_TMPDIR/${stage%:*}.json" || show "$stage"
+	done
+	[ "$(jq .pid "$BATS_TEST_TMPDIR/createContainer.json")" = 1 ]
+	[ "$(jq .pid "$BATS_TEST_TMPDIR/createRuntime.json")" = "$(jq .pid "$BATS_TEST_TMPDIR/poststart.json")" ]
+	[ "$(jq .pid "$BATS_TEST_TMPDIR/createRuntime.json")" -gt 1 ]
+	[ "$(jq .pid "$BATS_TEST_TMPDIR/poststop.json")" = null ]
+}
+
+@test "hooks: what they do to the container before it is entered" {
+	# a network by the pid, and a mount where the root file system is by then
+	local network='pid=$(jq .pid) && ip link add oci-hook type veth peer oci-peer && ip link set oci-hook netns "$pid"'
+	local mounts='root=$(jq -r .bundle)/rootfs && grep -q " $(realpath "$root")/proc " /proc/self/mountinfo && mount -t tmpfs hook "$root/mnt" && echo from the hook >"$root/mnt/file"'
+	mkdir -p "$BATS_FILE_TMPDIR/rootfs/mnt"
+	spec '["sh", "-c", "cat /mnt/file; ls /sys/class/net; mount | grep -c hook"]' ".hooks = {createRuntime: [$(hook "$network")], createContainer: [$(hook "$mounts")]}"'
+		| .mounts += [{destination: "/sys", type: "sysfs", source: "sysfs", options: ["ro"]}]'
+	run --separate-stderr oci run --bundle "$bundle" "$id"
+	assert_success
+	[ "$output" = $'from the hook\nlo\noci-hook\n1' ] || show 'not as the hooks have left it'
+	! grep -q hook /proc/self/mountinfo
+}
+
+@test "hooks: one that fails" {
+	local stage after=", $(hook 'touch "$out/next"')"
+	for stage in prestart createRuntime createContainer startContainer poststart; do
+		spec '["sleep", "1000"]' ".hooks = {$stage: [$(hook 'echo first; echo the reason >&2; exit 3')$after], poststop: [$(hook 'cat >"$out/stopped"')]}"
+		run --separate-stderr oci run --bundle "$bundle" "$id"
+		assert_failure
+		assert_one_message "hook $stage[0], /bin/sh: exited with 3: the reason"
+		[ ! -e "$BATS_TEST_TMPDIR/next" ] || show 'the next was run'
+		jq -e '.status == "stopped"' "$BATS_TEST_TMPDIR/stopped"
+		rm "$BATS_TEST_TMPDIR/stopped"
+		no_group || show 'the group is left'
+	done
+	# when it is gone that cannot be helped
+	spec '["true"]' ".hooks = {poststop: [$(hook 'exit 4')$after]}"
+	run --separate-stderr oci run --bundle "$bundle" "$id"
+	assert_success
+	[[ $stderr == *'warning: container '*'hook poststop[0], /bin/sh: exited with 4'* ]] || show 'no warning'
+	spec '["true"]' '.hooks = {createRuntime: [{path: "/no/such"}]}'
+	run --separate-stderr oci run --bundle "$bundle" "$id"
+	assert_failure
+	assert_one_message 'hook createRuntime[0], /no/such: run /no/such: No such file or directory'
+}
+
+@test "hooks: one that takes too long is killed, with what it has started" {
+	spec '["true"]' ".hooks = {createRuntime: [$(hook 'sleep 1000 & echo $! >"$out/pid"; wait' '{timeout: 1}')]}"
+	run --separate-stderr oci run --bundle "$bundle" "$id"
+	assert_failure
+	assert_one_message 'hook createRuntime[0], /bin/sh: took longer than 1 s, and was killed'
+	wait_for 2 eval '[ ! -e /proc/$(cat "$BATS_TEST_TMPDIR/pid") ]'
+}
+
+@test "hooks: a create that is killed meanwhile can be deleted" {
+	spec '["true"]' ".hooks = {createRuntime: [$(hook 'echo $$ >"$out/pid"; exec sleep 1000')]}"
+	slipway-oci --root "$BATS_TEST_TMPDIR/state" create --bundle "$bundle" "$id" 3>&- &
+	local creator=$!
+	wait_for 5 eval '[ -s "$BATS_TEST_TMPDIR/pid" ]'
+	[ "$(state)" = creating ] || show "$(state)"
+	run oci start "$id"
+	assert_failure
+	assert_line 'it is creating'
+	kill -9 "$creator" "$(cat "$BATS_TEST_TMPDIR/pid")"
+	wait_for 5 eval '[ "$(state)" = stopped ]'
+	oci delete "$id"
+}
+
+@test "hooks: what is wrong with them is told" {
+	local filter message
+	while IFS='|' read -r filter message; do
+		spec '["true"]' ".hooks = $filter"
+		run --separate-stderr oci create --bundle "$bundle" "$id"
+		assert_failure
+		assert_one_message "$message"
+	done <<-'END'
+		[]|hooks: must be an object
+		{prestart: {}}|hooks: prestart: must be a list
+		{poststop: [{path: "sh"}]}|hooks.poststop[0]: path must be an absolute path
+		{poststop: [{path: "/sh"}, {}]}|hooks.poststop[1]: path must be an absolute path
+		{startContainer: [{path: "/sh", timeout: 0}]}|hooks.startContainer[0]: timeout must be from 1 to 86400 seconds
+		{startContainer: [{path: "/sh", args: [1]}]}|hooks.startContainer[0]: args: must be a list of strings
+	END
 }
 
 @test "delete of what runs fails, delete --force does not" {
