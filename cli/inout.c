@@ -37,6 +37,7 @@ struct log_screen {
 	const char *since,
 		*until; /* as the times of lines are written, so that texts compare; or NULL */
 	const struct pod_state *state;
+	bool apart; /* what was said on standard error goes there, as with docker logs; else all is one */
 };
 
 /* "10m", "2026-01-02", "2026-01-02T15:04", with seconds, with a zone: in UTC, as logs have it. */
@@ -73,13 +74,18 @@ static struct err *parse_time(const char *option, const char *text, char **ret)
 	return NULL;
 }
 
+/* A container of its own, without a project. */
+static bool is_single(const struct pod_state *s)
+{
+	return json_at(s->json, "kind") != NULL;
+}
+
 /* A container of its own has no project whose names could be left out. */
 static char *prefix_of(const struct pod_state *s, const char *key)
 {
 	const struct pod_service_state *v = pod_state_find(s, key);
 
-	return !v || json_at(s->json, "kind") ? text_instance(key)
-					      : text_prefix(s->name, key, v->container);
+	return !v || is_single(s) ? text_instance(key) : text_prefix(s->name, key, v->container);
 }
 
 static bool show_line(void *ctx, const char *service, enum pod_stream stream, const char *time,
@@ -87,7 +93,7 @@ static bool show_line(void *ctx, const char *service, enum pod_stream stream, co
 {
 	static const int colours[] = { 36, 33, 32, 35, 34, 96, 93, 92, 95, 94 };
 	const struct log_screen *s = ctx;
-	FILE *out = stream == POD_STDERR ? stderr : stdout;
+	FILE *out = s->apart && stream == POD_STDERR ? stderr : stdout;
 	const struct pod_service_state *v = pod_state_find(s->state, service);
 	auto_free char *name = prefix_of(s->state, service);
 
@@ -137,6 +143,7 @@ struct err *cmd_logs(struct cli *c, const void *values, char **operands, int *re
 	TRY(cli_host(c));
 	TRY(pod_state_read(c->host, name, &state));
 	screen.state = state;
+	screen.apart = is_single(state);
 	for (size_t i = 0; i < state->n_services; i++) {
 		auto_free char *prefix = prefix_of(state, state->services[i].key);
 

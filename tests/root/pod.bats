@@ -179,8 +179,11 @@ is_page() { [ "$(page "$1" 2>/dev/null)" = 'hello from the pod' ]; }
 	assert_success
 	assert_line 'sidecar-1  | cache: +PONG'
 	assert_line 'cache-1'
+	# one stream, as docker compose has it: who looks for something in a pipe finds it
 	run --separate-stderr slipway logs --no-log-prefix sidecar
 	[ "$(head -n 1 <<<"$output")" = 'cache: +PONG' ] || show 'not the first line'
+	assert_line 'to standard error'
+	[ -z "$stderr" ] || show 'not one stream'
 	refute_line 'Ready to accept'
 	run slipway logs --no-log-prefix --tail 1 sidecar
 	assert_output 'to standard error'

@@ -110,14 +110,15 @@ no_pods() { [ -z "$(pods)" ]; }
 }
 
 @test "run -d: it stays, is listed, looked into, stopped, started again and removed" {
-	run --separate-stderr slipway run -d --name box -e A=1 "$registry/busybox" sh -c 'echo hello $A; sleep 100'
+	run --separate-stderr slipway run -d --name box -e A=1 "$registry/busybox" sh -c 'echo hello $A; echo aside >&2; sleep 100'
 	assert_success
 	[[ $output =~ ^[0-9a-f]{64}$ ]] || show 'wanted an id'
 	local id=$output
 	run slipway ps
 	assert_line box
-	run slipway logs --no-log-prefix box
+	run --separate-stderr slipway logs --no-log-prefix box
 	assert_output 'hello 1'
+	[ "$stderr" = aside ] || show 'not apart, as docker has it'
 	run slipway exec "${id:0:12}" echo inside
 	assert_output inside
 	run slipway inspect box
