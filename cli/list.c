@@ -59,6 +59,12 @@ static bool is_running(const struct pod_service_state *s)
 	return strcmp(s->state, "exited") != 0 && strcmp(s->state, "dead") != 0;
 }
 
+/* Only what lives is healthy, or is not. */
+static bool is_up(const struct pod_service_state *s)
+{
+	return strcmp(s->state, "running") == 0 || strcmp(s->state, "paused") == 0;
+}
+
 static char *status_text(const struct pod_service_state *s)
 {
 	bool running = strcmp(s->state, "running") == 0;
@@ -105,7 +111,7 @@ static json_t *service_json(const struct pod_state *pod, const struct pod_servic
 	json_put_str(j, "RunningFor", created);
 	json_put_str(j, "State", s->state);
 	json_put_str(j, "Status", status);
-	json_put_str(j, "Health", s->health);
+	json_put_str(j, "Health", is_up(s) ? s->health : "");
 	json_put_int(j, "ExitCode", s->exit_code);
 	json_put_int(j, "Restarts", s->restarts);
 	json_put_int(j, "Pid", s->pid);

@@ -39,7 +39,7 @@ in_shop() { slipway -p shop "$@"; }
 }
 
 @test "ps: nested members, functions and pipelines" {
-	run --separate-stderr in_shop ps -a --format '{{range .Publishers}}{{.PublishedPort}}->{{.TargetPort}}{{else}}none{{end}} {{.Service | upper}} {{if eq .Health "healthy"}}well{{else}}unknown{{end}} {{json .Name}}'
+	run --separate-stderr in_shop ps -a --format '{{range .Publishers}}{{.PublishedPort}}->{{.TargetPort}}{{else}}none{{end}} {{.Service | upper}} {{if eq .Service "db"}}well{{else}}unknown{{end}} {{json .Name}}'
 	assert_output $'8080->80 WEB unknown "shop-web-1"\nnone DB well "shop-db-1"'
 }
 

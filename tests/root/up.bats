@@ -230,6 +230,9 @@ began() { slipway ps -a --format json | jq -r "select(.Service == \"$1\") | .Nam
 	assert_failure 1
 	[[ $stderr == *'service a is unhealthy'* ]] || show 'another reason'
 	[ "$(slipway ps -q | wc -l)" -eq 2 ]
+	slipway stop a # what has ended is neither healthy nor not
+	[ "$(slipway ps -a --format '{{.State}} {{.Health}}.' a)" = 'exited .' ]
+	slipway start a
 	sed -i 's/sleep 100/sleep 200/' compose.yml # both are made anew, and a is not healthy then
 	run --separate-stderr slipway up -d --wait --wait-timeout 1
 	assert_failure 1
