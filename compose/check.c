@@ -233,10 +233,9 @@ static void check_scale(struct check *c, const struct node *service)
 	if (scale_of(service) > 1)
 		add(c, node_err(name, "'%s' can be the name of one container only", text));
 	if (other)
-		add(c, node_err(name, "'%s' is also the name of service %s", text,
-				other->parent->key));
+		add(c, node_err(name, "'%s' is also the name of service %s", text, other->text));
 	else
-		node_set(c->names, text, node_copy(name));
+		node_set(c->names, text, node_scalar(NODE_STR, service->key, name));
 }
 
 /* Two mounts in one place. */
