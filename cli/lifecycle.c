@@ -141,6 +141,8 @@ const struct opt stop_options[] = {
 	{ 0 },
 };
 
+static struct err *start_pod(struct cli *c, const char *pod, char **services);
+
 static struct err *ask_pod(struct cli *c, const char *pod, const char *what, char **services,
 			   const char *argument)
 {
@@ -150,6 +152,10 @@ static struct err *ask_pod(struct cli *c, const char *pod, const char *what, cha
 	/* with its only service the pod ends: that is waited for, too */
 	struct err *e = pod_ask(c->host, pod, what, stop && single ? NULL : services, argument);
 
+	if (err_code(e) == ENOENT && !none && !*services && strcmp(what, "restart") == 0) {
+		err_free(e); /* nothing of it runs: that is started */
+		return start_pod(c, pod, services);
+	}
 	if (err_code(e) != ENOENT || !stop)
 		return e;
 	if (*services && (none || !pod_state_find(s, *services)))

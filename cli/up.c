@@ -192,9 +192,28 @@ static bool is_starting(const struct pod_host *h, const char *name)
 	return false;
 }
 
+/* What is asked for: by name (or none: all), and with what that depends on. */
+struct asked {
+	char **names, **wanted;
+};
+
+/* What had ended while others ran on runs again, as with docker compose. */
+static struct err *start_ended(const struct cli *c, const struct asked *a)
+{
+	auto_pod_state struct pod_state *s = NULL;
+	auto_strv char **ended = NULL;
+
+	TRY(pod_state_read(c->host, c->project->name, &s));
+	for (size_t i = 0; i < s->n_services; i++)
+		if (strcmp(s->services[i].state, "exited") == 0 &&
+		    strv_has(a->wanted, s->services[i].service))
+			strv_add(&ended, mem_strdup(s->services[i].key));
+	return ended ? pod_ask(c->host, c->project->name, "start", ended, NULL) : NULL;
+}
+
 static struct err *start_or_replace(struct cli *c, const struct pod_plan *plan,
 				    struct image **images, const struct pod_state *running,
-				    const struct up_values *v, char **services, int *ret_code)
+				    const struct up_values *v, const struct asked *a, int *ret_code)
 {
 	bool go_on = true;
 
@@ -202,23 +221,24 @@ static struct err *start_or_replace(struct cli *c, const struct pod_plan *plan,
 		TRY(replace_running(c, plan, running, v, &go_on));
 	if (go_on)
 		return start_pod(c, plan, images, v, ret_code);
-	return up_waits(c, v) ? pod_wait_up(c->host, c->project->name, services, v->wait_timeout)
+	TRY(start_ended(c, a));
+	return up_waits(c, v) ? pod_wait_up(c->host, c->project->name, a->names, v->wait_timeout)
 			      : NULL;
 }
 
 /* Who else starts the whole pod at this moment may be faster: then it is a pod that runs. */
 static struct err *bring_up(struct cli *c, const struct pod_plan *plan, struct image **images,
 			    const struct pod_state *running, const struct up_values *v,
-			    char **services, int *ret_code)
+			    const struct asked *a, int *ret_code)
 {
 	auto_pod_state struct pod_state *faster = NULL;
-	struct err *e = start_or_replace(c, plan, images, running, v, services, ret_code);
+	struct err *e = start_or_replace(c, plan, images, running, v, a, ret_code);
 
-	if (err_code(e) != EBUSY || *services || !is_starting(c->host, c->project->name))
+	if (err_code(e) != EBUSY || *a->names || !is_starting(c->host, c->project->name))
 		return e;
 	err_free(e);
 	TRY(pod_state_read(c->host, c->project->name, &faster));
-	return start_or_replace(c, plan, images, faster, v, services, ret_code);
+	return start_or_replace(c, plan, images, faster, v, a, ret_code);
 }
 
 static uint64_t trace_next(uint64_t since, const char *what)
@@ -231,12 +251,14 @@ static struct err *up(struct cli *c, const struct up_values *v, char **operands,
 {
 	auto_pod_plan struct pod_plan *plan = NULL;
 	auto_pod_state struct pod_state *running = NULL;
-	auto_strv char **warnings = NULL;
+	auto_strv char **warnings = NULL, **wanted = NULL;
 	struct image **images = NULL;
 	uint64_t since = trace_begin();
 
 	TRY(cli_project(c, operands, true));
 	TRY(check_named(c, v));
+	for (size_t i = 0; i < c->project->n_services; i++)
+		strv_add(&wanted, mem_strdup(c->project->services[i].name));
 	since = trace_next(since, "load the project");
 	TRY(cli_host(c));
 	if (cli_is_running(c->host, c->project->name)) {
@@ -255,7 +277,8 @@ static struct err *up(struct cli *c, const struct up_values *v, char **operands,
 	for (char **w = warnings; w && *w; w++)
 		log_warn("%s", *w);
 	if (!e)
-		e = bring_up(c, plan, images, running, v, operands, ret_code);
+		e = bring_up(c, plan, images, running, v,
+			     &(const struct asked) { operands, wanted }, ret_code);
 	pod_plan_free(steal(&plan));
 	cli_images_free(c, images);
 	return e;

@@ -202,6 +202,34 @@ began() { slipway ps -a --format json | jq -r "select(.Service == \"$1\") | .Nam
 	[[ $stderr == *'not up after 2 s'* ]] || show 'another reason'
 }
 
+@test "up -d runs again what has ended, and what that depends on" {
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: sleep 100, stop_signal: SIGKILL}
+		  b: {image: $registry/busybox, command: sleep 100, stop_signal: SIGKILL, depends_on: [a]}
+		  c: {image: $registry/busybox, command: [sh, -c, "echo once; exit 3"]}
+	END
+	slipway up -d
+	wait_for 5 is_field c State exited
+	local before
+	before=$(field b ID)
+	slipway stop a
+	slipway up -d b
+	[ "$(field a State)" = running ] || show "a is $(field a State)"
+	[ "$(slipway logs c | grep -c once)" = 1 ]
+	slipway kill -s KILL b
+	wait_for 5 is_field b State exited
+	slipway up -d
+	[ "$(field b State)" = running ]
+	wait_for 5 eval '[ "$(slipway logs c | grep -c once)" = 2 ]'
+	[ "$(field b ID)" = "$before" ]
+	# and restart starts what has been stopped as a whole
+	slipway stop
+	slipway restart
+	[ "$(field a State)" = running ]
+	[ "$(field b State)" = running ]
+}
+
 @test "up --wait of a pod that runs waits for it, and leaves it running" {
 	compose <<-END
 		services:
