@@ -149,6 +149,17 @@ static int fds(void)
 
 static unsigned long seen;
 
+/* Between a look at the link and the open, the process may have become the container's own program. */
+static int is_memory(int fd)
+{
+	char path[64], target[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(path, target, sizeof(target));
+
+	return n > 0 && memmem(target, (size_t)n, "memfd:", 6) != NULL;
+}
+
 /* One look at a process that is not ours: its program, its memory, what it has open. */
 static void look_at(int pid)
 {
@@ -163,10 +174,10 @@ static void look_at(int pid)
 			printf("got %s of %d: %.*s\n", links[i], pid, (int)n, target);
 		int program = i == 0 && n > 0 && memmem(target, (size_t)n, "memfd", 5) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 
-		if (program >= 0) { /* what nobody may execute any more, nobody else is started by */
+		if (program >= 0 && is_memory(program)) /* what nobody may execute any more, nobody else is started by */
 			printf("spoiling it: %s\n", fchmod(program, 0) == 0 ? "done" : strerror(errno));
+		if (program >= 0)
 			close(program);
-		}
 	}
 	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
 	DIR *d = opendir(path);
