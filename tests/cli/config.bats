@@ -308,6 +308,13 @@ fails_with() {
 	[[ $stderr == *bogus*$'\n'*humbug* ]] || show 'not both'
 }
 
+@test "of two services with one container name both are named" {
+	printf 'services:\n  a: {image: i, container_name: dup}\n  b: {image: i, container_name: dup}\n' >compose.yml
+	run --separate-stderr slipway config
+	assert_failure 1
+	assert_one_message "compose.yml:3:33: services.b.container_name: 'dup' is also the name of service a"
+}
+
 @test "an alias bomb is defused at once" {
 	{
 		echo 'x-0: &a0 [x, x, x, x, x, x, x, x, x]'
