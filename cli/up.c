@@ -257,12 +257,12 @@ static struct err *up(struct cli *c, const struct up_values *v, char **operands,
 
 	TRY(cli_project(c, operands, true));
 	TRY(check_named(c, v));
-	for (size_t i = 0; i < c->project->n_services; i++)
-		strv_add(&wanted, mem_strdup(c->project->services[i].name));
 	since = trace_next(since, "load the project");
 	TRY(cli_host(c));
 	if (cli_is_running(c->host, c->project->name)) {
 		TRY(pod_state_read(c->host, c->project->name, &running));
+		for (size_t i = 0; i < c->project->n_services; i++)
+			strv_add(&wanted, mem_strdup(c->project->services[i].name));
 		TRY(widen_project(c, running, operands));
 	} else {
 		pod_early_begin(c->early);
