@@ -30,7 +30,7 @@ struct session {
 	size_t n_relays;
 	struct watch *on_exit, *on_news;
 	struct terminal terminal;
-	int tty;
+	int tty, report;
 	struct err *failure;
 	int code;
 	bool done;
@@ -133,7 +133,7 @@ static void on_exit_event(void *arg)
 	struct proc_exit how = { 0 };
 	bool done = false;
 
-	err_ignore(proc_poll(s->process.pidfd, &done, &how));
+	runtime_kept_end(s->report, &done, &how);
 	if (!done)
 		return;
 	while (s->on_news)
@@ -261,7 +261,7 @@ static struct err *connect_stdio(struct session *s, const struct pod_exec *e,
 
 static struct err *attend(struct session *s)
 {
-	s->on_exit = loop_readable(s->loop, s->process.pidfd, on_exit_event, s);
+	s->on_exit = loop_readable(s->loop, s->report, on_exit_event, s);
 	s->on_news = loop_readable(s->loop, s->process.socket, on_news, s);
 	terminal_watch(&s->terminal, s->loop, fit_window, pass_signal, s);
 	return loop_run(s->loop);
@@ -277,6 +277,7 @@ static void close_session(struct session *s)
 	watch_free(s->on_exit);
 	watch_free(s->on_news);
 	fd_close(&s->tty);
+	fd_close(&s->report);
 	runtime_container_clear(&s->process);
 	loop_free(s->loop);
 }
@@ -288,7 +289,8 @@ static struct err *run(struct session *s, int pidfd, const struct pod_exec *e,
 	struct err *error = connect_stdio(s, e, p, ends);
 
 	if (!error)
-		error = runtime_exec(pidfd, p, group, &s->process);
+		error = e->detach ? runtime_exec(pidfd, p, group, &s->process)
+				  : runtime_exec_kept(pidfd, p, group, &s->process, &s->report);
 	for (int i = 0; i < 3; i++)
 		fd_cleanup(&ends[i]);
 	TRY(error);
@@ -313,7 +315,7 @@ struct err *pod_exec(const struct pod_host *h, const char *name, const struct po
 	struct cgroupfs *group = NULL;
 	struct identity_of own = { 0 };
 	struct runtime_process p;
-	struct session s = { .tty = -1, .process = { 0, -1, -1 } };
+	struct session s = { .tty = -1, .report = -1, .process = { 0, -1, -1 } };
 	auto_fd int pidfd = -1;
 
 	TRY(pod_state_read(h, name, &state));

@@ -350,7 +350,8 @@ static void discard(struct birth *b)
 	fd_close(&b->pidfd);
 }
 
-static struct err *finish(struct birth *b, struct runtime_container *ret)
+/* @kept: by a keeper, which may have reaped it already; then it has no number any more. */
+static struct err *finish(struct birth *b, bool kept, struct runtime_container *ret)
 {
 	auto_fd int socket = b->sockets[0];
 	pid_t pid = -1;
@@ -358,7 +359,7 @@ static struct err *finish(struct birth *b, struct runtime_container *ret)
 	errno = b->error;
 	if (b->failed)
 		return err_errno("%s", b->failed);
-	struct err *e = pid_of(b->pidfd, &pid);
+	struct err *e = kept ? NULL : pid_of(b->pidfd, &pid);
 
 	if (e) {
 		discard(b);
@@ -394,7 +395,7 @@ void runtime_create_all(struct runtime_order *orders, size_t n)
 		struct runtime_order *o = &orders[order_of[i]];
 
 		o->error = e ? err_new(err_code(e), "%s", err_text(e))
-			     : finish(&births[i], o->container);
+			     : finish(&births[i], false, o->container);
 	}
 }
 
@@ -407,9 +408,32 @@ struct err *runtime_create(const struct runtime_spec *s, const struct runtime_pl
 	return o.error;
 }
 
+struct kept {
+	struct batch *all;
+	struct err *error;
+};
+
+static void clone_kept(void *arg)
+{
+	struct kept *k = arg;
+
+	k->error = clone_between(k->all);
+}
+
+static struct err *clone_with_keeper(struct batch *all, int *ret_report)
+{
+	struct kept k = { all, NULL };
+	auto_fd int report = -1;
+
+	TRY(keep_run(clone_kept, &k, &report));
+	TRY(k.error);
+	*ret_report = fd_steal(&report);
+	return NULL;
+}
+
 /* v1 hierarchies are joined before the namespaces are: afterwards they cannot be seen. */
-struct err *runtime_exec(int pidfd, const struct runtime_process *p, const struct cgroupfs *group,
-			 struct runtime_container *ret)
+static struct err *exec_in(int pidfd, const struct runtime_process *p, const struct cgroupfs *group,
+			   struct runtime_container *ret, int *ret_report)
 {
 	struct birth b = { .exec = true, .pidfd_to_join = pidfd, .exec_group = group };
 	struct batch all = { &b, 1, handled_signals() };
@@ -422,8 +446,21 @@ struct err *runtime_exec(int pidfd, const struct runtime_process *p, const struc
 		if (b.allowed.p.stdio[i] < 0)
 			b.allowed.p.stdio[i] = null;
 	prepare(&b, group);
-	TRY(clone_between(&all));
-	return finish(&b, ret);
+	TRY(ret_report ? clone_with_keeper(&all, ret_report) : clone_between(&all));
+	return finish(&b, ret_report != NULL, ret);
+}
+
+struct err *runtime_exec(int pidfd, const struct runtime_process *p, const struct cgroupfs *group,
+			 struct runtime_container *ret)
+{
+	return exec_in(pidfd, p, group, ret, NULL);
+}
+
+struct err *runtime_exec_kept(int pidfd, const struct runtime_process *p,
+			      const struct cgroupfs *group, struct runtime_container *ret,
+			      int *ret_report)
+{
+	return exec_in(pidfd, p, group, ret, ret_report);
 }
 
 /* ---- talking to the child ---- */

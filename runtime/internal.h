@@ -62,6 +62,15 @@ _Noreturn void init_run(const struct runtime_spec *s, const struct runtime_place
 _Noreturn void init_exec(const struct runtime_process *p, int pidfd, int socket,
 			 const sigset_t *handled);
 
+/* ---- keep.c ---- */
+
+/*
+ * Runs @fn in a process that is the parent of what it clones and stays until that has
+ * ended, while the caller waits; memory and descriptors are the caller's. *ret_report:
+ * see runtime_kept_end().
+ */
+struct err *keep_run(void (*fn)(void *arg), void *arg, int *ret_report) must_check;
+
 /* ---- last.c ---- */
 
 enum { LAST_REPORT = 3 }; /* the descriptor that tells of failures, in the trampoline too */

@@ -20,6 +20,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/proc.h"
 #include "cgroupfs/cgroupfs.h"
 
 /* ---- capabilities: bit n is CAP_n ---- */
@@ -214,6 +215,17 @@ void runtime_container_clear(struct runtime_container *c); /* closes; does not k
  */
 struct err *runtime_exec(int pidfd, const struct runtime_process *p, const struct cgroupfs *group,
 			 struct runtime_container *ret) must_check;
+
+/*
+ * As above, but the child of a process that does nothing but wait for it: a caller that
+ * is suspended does not keep the container from ending, which it would as the parent of
+ * a process that nobody reaps. *ret_report is the caller's, readable when the process
+ * has ended; runtime_kept_end() tells how. ret->pid is -1.
+ */
+struct err *runtime_exec_kept(int pidfd, const struct runtime_process *p,
+			      const struct cgroupfs *group, struct runtime_container *ret,
+			      int *ret_report) must_check;
+void runtime_kept_end(int report, bool *ret_done, struct proc_exit *ret);
 
 /* Docker's lists. */
 extern const char *const runtime_masked_default[], *const runtime_readonly_default[];
