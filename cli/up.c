@@ -121,9 +121,9 @@ static struct err *widen_project(struct cli *c, const struct pod_state *running,
 }
 
 /* Replaces the services that have changed; *ret_done: that was all. */
-static struct err *apply(const struct cli *c, bool *ret_done)
+static struct err *apply(const struct cli *c, int64_t timeout, bool *ret_done)
 {
-	struct err *e = pod_apply(c->host, c->project);
+	struct err *e = pod_apply(c->host, c->project, timeout);
 
 	if (err_code(e) == ENOTSUP) { /* the pod itself is another */
 		err_free(e);
@@ -137,16 +137,25 @@ static struct err *apply(const struct cli *c, bool *ret_done)
 	return NULL;
 }
 
+/* Another 'up' is still at it, and to be waited for; or it could not start all, and that is tried again. */
+static bool is_unfinished(const struct pod_state *running)
+{
+	for (size_t i = 0; i < running->n_services; i++)
+		if (strcmp(running->services[i].state, "created") == 0)
+			return true;
+	return false;
+}
+
 /* *ret_go_on: the pod is to be started; else it stays as it is. */
 static struct err *replace_running(const struct cli *c, const struct pod_plan *plan,
 				   const struct pod_state *running, const struct up_values *v,
 				   bool *ret_go_on)
 {
-	bool changed = pod_changed(plan, running);
-	bool done = false;
+	bool changed = pod_changed(plan, running), done = false;
+	bool apart = !v->force && !v->renew_volumes && detached(v);
 
-	if (changed && !v->keep && !v->force && !v->renew_volumes && detached(v))
-		TRY(apply(c, &done));
+	if (apart && (changed ? !v->keep : is_unfinished(running)))
+		TRY(apply(c, v->timeout, &done));
 	*ret_go_on = !done && (v->force || (changed && !v->keep));
 	if (done)
 		return NULL;

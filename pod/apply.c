@@ -185,7 +185,8 @@ static void retire(struct pod *p, struct container *c)
 	p->retired = mem_grow(p->retired, p->n_retired + 1, sizeof(struct container *));
 	p->retired[p->n_retired++] = c;
 	c->stop_asked = true;
-	container_stop(c, -1);
+	c->again = 0;
+	container_stop(c, p->apply_timeout);
 }
 
 /* One for each of @plan's: those that run on, and new ones. The others are retired. */
@@ -203,7 +204,7 @@ static struct container **choose(struct pod *p, const struct pod_plan *plan, cha
 		}
 		chosen[i] = container_new(p, c);
 		chosen[i]->born = plan;
-		chosen[i]->late = true;
+		chosen[i]->reason = START_BY_CHANGE;
 	}
 	return chosen;
 }
@@ -242,8 +243,21 @@ static void refresh_names(const struct pod *p, char *const *replaced)
 						pod_address(p)));
 }
 
-struct err *apply_begin(struct pod *p, const char *dir)
+/* @how: "TIMEOUT DIR", as pod_apply() puts it. */
+static struct err *read_request(const char *how, int64_t *ret_timeout, const char **ret_dir)
 {
+	auto_free char *number = mem_strndup(how, strcspn(how, " "));
+
+	*ret_dir = how + strlen(number) + (how[strlen(number)] == ' ');
+	return str_number(number, -1, INT32_MAX, ret_timeout);
+}
+
+struct err *apply_begin(struct pod *p, const char *how)
+{
+	const char *dir = NULL;
+	int64_t timeout = -1;
+
+	TRY(read_request(how, &timeout, &dir));
 	struct generation *g = mem_alloc(sizeof(*g));
 	struct netns_port *ports = NULL;
 	struct err *e = p->applying ? err_new(EBUSY, "pod %s is being changed", p->plan->name)
@@ -260,6 +274,8 @@ struct err *apply_begin(struct pod *p, const char *dir)
 	struct container **old = p->containers;
 	size_t n_old = p->plan->n_containers;
 
+	p->apply_timeout = timeout;
+	err_free(steal(&p->apply_error)); /* of one that nobody waited for */
 	p->containers = choose(p, g->plan, replaced);
 	for (size_t i = 0; i < n_old; i++)
 		if (!is_among(p->containers, g->plan->n_containers, old[i]))
@@ -279,18 +295,29 @@ struct err *apply_begin(struct pod *p, const char *dir)
 
 /* ---- on the way ---- */
 
-void apply_failed(struct pod *p, size_t container, struct err *take_e)
+static bool has_volume(const struct plan_container *c, const char *name)
 {
-	struct container *c = p->containers[container];
+	for (size_t i = 0; i < c->n_mounts; i++)
+		if (c->mounts[i].type == COMPOSE_VOLUME && strcmp(c->mounts[i].source, name) == 0)
+			return true;
+	return false;
+}
+
+void apply_failed(struct pod *p, size_t index, struct err *take_e)
+{
+	const struct pod_step *step = &p->plan->steps[index];
 
 	p->apply_error = err_join(p->apply_error, take_e);
-	container_kill(c, SIGKILL); /* it may be at its gate */
-	for (size_t i = 0; i < p->plan->n_steps; i++) {
-		const struct pod_step *s = &p->plan->steps[i];
-
-		if (s->container == container && s->kind >= STEP_CREATE)
-			p->steps[i] = STEP_DONE;
+	p->steps[index] = STEP_DONE;
+	if (step->kind >= STEP_CREATE) {
+		steps_give_up(p, step->container);
+		return;
 	}
+	/* a volume: of those containers that have it, and are still to be made */
+	for (size_t i = 0; i < p->plan->n_containers; i++)
+		if (p->containers[i]->state == CONTAINER_PLANNED &&
+		    has_volume(&p->plan->containers[i], step->volume))
+			steps_give_up(p, i);
 }
 
 /* Its files go aside: who comes after it begins with the image's. */
@@ -411,8 +438,9 @@ void apply_forget(struct pod *p)
 
 /* ---- the asking side ---- */
 
-struct err *pod_apply(const struct pod_host *h, const struct compose_project *p)
+struct err *pod_apply(const struct pod_host *h, const struct compose_project *p, int64_t timeout)
 {
+	auto_free char *how = mem_printf("%lld %s", (long long)timeout, p->dir);
 	auto_free char *path = state_path(h, p->name, "next.yml");
 	auto_free char *turn = state_path(h, p->name, "next.lock");
 	auto_fd int lock = -1;
@@ -432,7 +460,7 @@ struct err *pod_apply(const struct pod_host *h, const struct compose_project *p)
 	if (!e)
 		e = fd_replace_file(AT_FDCWD, path, whole, 0600);
 	if (!e)
-		e = pod_ask(h, p->name, "apply", NULL, p->dir);
+		e = pod_ask(h, p->name, "apply", NULL, how);
 	(void)unlink(path);
 	return e;
 }

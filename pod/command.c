@@ -87,6 +87,15 @@ static void on_limit(void *arg)
 	err_ignore(proc_kill(c->process.pidfd, SIGKILL)); /* its exit tells */
 }
 
+void command_pause(struct pod_command *c, bool paused)
+{
+	watch_free(c->on_limit);
+	c->on_limit =
+		paused || c->late || c->limit <= 0
+			? NULL
+			: loop_timer(c->container->pod->loop, (uint64_t)c->limit, on_limit, c);
+}
+
 struct err *command_start(struct container *k, const struct pod_command_options *o,
 			  struct pod_command **ret)
 {
@@ -95,8 +104,9 @@ struct err *command_start(struct container *k, const struct pod_command_options 
 	struct pod_command *c;
 	int ends[2];
 
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+	if (pipe2(ends, O_CLOEXEC) < 0)
 		return err_errno("pipe");
+	(void)fcntl(ends[0], F_SETFL, O_NONBLOCK); /* ours: the command's own end waits */
 	for (char *const *e = o->env; e && *e; e++)
 		env_set(&env, *e);
 	process.argv = o->argv;
@@ -120,8 +130,7 @@ struct err *command_start(struct container *k, const struct pod_command_options 
 	}
 	c->on_exit = loop_readable(k->pod->loop, c->process.pidfd, on_exit_event, c);
 	c->on_output = loop_readable(k->pod->loop, c->output, on_output, c);
-	if (o->timeout > 0)
-		c->on_limit = loop_timer(k->pod->loop, (uint64_t)o->timeout, on_limit, c);
+	command_pause(c, false);
 	*ret = c;
 	return NULL;
 }

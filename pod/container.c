@@ -169,6 +169,7 @@ static void drain_output(struct container *c)
 
 void container_hear(struct container *c, struct output *o, enum pod_stream stream, int take_fd)
 {
+	container_hear_end(o); /* of a start that came to nothing */
 	(void)fcntl(take_fd, F_SETFL, O_NONBLOCK);
 	*o = (struct output) { .c = c, .stream = stream, .fd = take_fd };
 	o->watch = loop_readable(c->pod->loop, take_fd, on_output_event, o);
@@ -218,11 +219,11 @@ static void on_news_event(void *arg)
 	fd_close(&c->process.socket);
 	if (e) {
 		e = err_wrap(e, "service %s", c->plan->service->name);
-		if (c->late && c->pod->applying) {
+		if (c->reason == START_BY_CHANGE && c->pod->applying) {
 			p->apply_error = err_join(p->apply_error, e);
-		} else if (c->restarts == 0 &&
-			   !c->late) { /* what never ran is a mistake in the file, not bad luck */
-			pod_fail(p, e);
+			c->given_up = true;
+		} else if (!c->started && c->reason == START_OF_POD) {
+			pod_fail(p, e); /* what never ran is a mistake in the file, not bad luck */
 		} else {
 			log_warn("%s", err_text(e));
 			c->start_error = e; /* for who has asked for it */
@@ -325,6 +326,8 @@ static void born(struct pod *p, struct container *c)
 {
 	c->traced = trace_begin();
 	c->state = CONTAINER_CREATED;
+	c->stopping = c->killed = false;
+	c->started_ms = 0;
 	c->on_exit = loop_readable(p->loop, c->process.pidfd, on_exit_event, c);
 	c->on_news = loop_readable(p->loop, c->process.socket, on_news_event, c);
 }
@@ -375,7 +378,7 @@ struct err *container_create(struct pod *p, struct container *c)
 
 struct err *container_start(struct container *c)
 {
-	c->stopping = false;
+	c->stopping = c->stop_asked = c->given_up = false;
 	c->state = CONTAINER_STARTING;
 	err_free(steal(&c->start_error));
 	return err_wrap(runtime_go(&c->process), "service %s", c->plan->service->name);
@@ -391,6 +394,8 @@ struct err *container_pause(struct container *c, bool paused)
 		return NULL;
 	TRY(err_wrap(cgroupfs_freeze(c->group, paused), "service %s", c->plan->service->name));
 	c->paused = paused;
+	if (c->probe)
+		command_pause(c->probe, paused);
 	pod_event(c->pod, c, paused ? "pause" : "unpause", paused ? "Paused" : "Unpaused");
 	return NULL;
 }
@@ -404,6 +409,31 @@ void container_kill(struct container *c, int signal)
 	err_ignore(proc_kill(c->process.pidfd, signal));
 }
 
+static void cancel_restart(struct container *c)
+{
+	watch_free(c->on_timer);
+	c->on_timer = NULL;
+	if (c->state != CONTAINER_RESTARTING)
+		return;
+	c->state = CONTAINER_EXITED;
+	c->pod->dirty = true;
+}
+
+static void on_stuck(void *arg);
+
+void container_end(struct container *c)
+{
+	cancel_restart(c);
+	if (container_is_dead(c))
+		return;
+	container_kill(c, SIGKILL);
+	if (c->killed && c->on_kill_time)
+		return;
+	c->killed = true;
+	watch_free(c->on_kill_time);
+	c->on_kill_time = loop_timer(c->pod->loop, DEATH_WAIT, on_stuck, c);
+}
+
 static void on_kill_time(void *arg)
 {
 	struct container *c = arg;
@@ -411,26 +441,48 @@ static void on_kill_time(void *arg)
 	watch_free(c->on_kill_time);
 	c->on_kill_time = NULL;
 	log_debug("service %s: did not end in time, SIGKILL", c->plan->service->name);
-	container_kill(c, SIGKILL);
+	container_end(c);
+}
+
+static void await_death(struct container *c)
+{
+	watch_free(c->on_kill_time);
+	c->on_kill_time = loop_timer(c->pod->loop, (uint64_t)c->stop_timeout, on_kill_time, c);
+}
+
+/* Who asks again may have less patience. */
+static void hasten(struct container *c, int64_t timeout)
+{
+	uint64_t by = proc_now_ms() + (uint64_t)(timeout < 0 ? c->plan->grace : timeout);
+
+	if (c->killed || !c->stop_by || by >= c->stop_by)
+		return;
+	c->stop_by = by;
+	c->stop_timeout = timeout < 0 ? c->plan->grace : timeout;
+	if (c->hook_phase == HOOK_PRE_STOP)
+		hooks_limit(c, c->stop_timeout);
+	else
+		await_death(c);
 }
 
 void container_stop(struct container *c, int64_t timeout)
 {
 	health_stop(c);
-	watch_free(c->on_timer); /* no restart any more */
-	c->on_timer = NULL;
-	if (c->state == CONTAINER_RESTARTING)
-		c->state = CONTAINER_EXITED;
+	cancel_restart(c);
+	if (c->stopping)
+		hasten(c, timeout);
 	if (container_is_dead(c) || c->stopping)
 		return;
 	c->stopping = true;
+	c->stop_by = 0;
 	if (c->paused) /* a frozen process hears no signal */
 		err_ignore(container_pause(c, false));
 	if (c->state != CONTAINER_RUNNING) { /* still at its gate: nothing of the user's runs */
-		container_kill(c, SIGKILL);
+		container_end(c);
 		return;
 	}
 	c->stop_timeout = timeout < 0 ? c->plan->grace : timeout;
+	c->stop_by = proc_now_ms() + (uint64_t)c->stop_timeout;
 	pod_event(c->pod, c, "stop", "Stopping");
 	if (!hooks_pre_stop(c, c->stop_timeout))
 		container_signal_stop(c);
@@ -442,25 +494,10 @@ void container_signal_stop(struct container *c)
 		return;
 	container_kill(c, c->plan->stop_signal);
 	container_kill(c, SIGCONT);
-	c->on_kill_time = loop_timer(c->pod->loop, (uint64_t)c->stop_timeout, on_kill_time, c);
+	await_death(c);
 }
 
-static void on_restart_time(void *arg)
-{
-	struct container *c = arg;
-	struct err *e;
-
-	watch_free(c->on_timer);
-	c->on_timer = NULL;
-	c->restarts++;
-	e = container_create(c->pod, c);
-	if (!e)
-		e = container_start(c);
-	if (e)
-		pod_fail(c->pod, e);
-	c->pod->dirty = true;
-	pod_advance(c->pod);
-}
+static void on_restart_time(void *arg);
 
 static bool wants_restart(const struct container *c)
 {
@@ -474,7 +511,9 @@ static bool wants_restart(const struct container *c)
 
 static void schedule_restart(struct container *c)
 {
-	if (proc_now_ms() - c->started_ms >= GOOD_RUN || !c->backoff)
+	bool good = c->started_ms && proc_now_ms() - c->started_ms >= GOOD_RUN;
+
+	if (good || !c->backoff)
 		c->backoff = BACKOFF_FIRST;
 	else
 		c->backoff = c->backoff * 2 < BACKOFF_MAX ? c->backoff * 2 : BACKOFF_MAX;
@@ -482,6 +521,33 @@ static void schedule_restart(struct container *c)
 	if (c->health != HEALTH_NONE) /* what was known is of a run that is over */
 		c->health = HEALTH_STARTING;
 	c->on_timer = loop_timer(c->pod->loop, (uint64_t)c->backoff, on_restart_time, c);
+}
+
+/* What the host cannot give now it may give later: it is tried as a program that ends at once would be. */
+static void on_restart_time(void *arg)
+{
+	struct container *c = arg;
+
+	watch_free(c->on_timer);
+	c->on_timer = NULL;
+	c->restarts++;
+	auto_err struct err *e = container_create(c->pod, c);
+
+	if (e) {
+		log_warn("%s", err_text(e));
+		c->started_ms = 0;
+		c->state = CONTAINER_EXITED;
+		if (wants_restart(c))
+			schedule_restart(c);
+	} else {
+		e = container_start(c);
+		if (e) {
+			log_warn("%s", err_text(e));
+			container_kill(c, SIGKILL); /* its exit tells */
+		}
+	}
+	c->pod->dirty = true;
+	pod_advance(c->pod);
 }
 
 static void forget_process(struct container *c)
@@ -493,6 +559,39 @@ static void forget_process(struct container *c)
 		runtime_container_clear(&c->process);
 	else
 		fd_close(&c->process.pidfd);
+}
+
+static void ended(struct container *c)
+{
+	while (c->on_news) /* an error on the way to exec stands in the socket */
+		on_news_event(c);
+	/* of a program that could not be run that error tells, and not the exit of who tried */
+	bool told = c->pod->failure && c->state != CONTAINER_RUNNING;
+
+	health_stop(c);
+	hooks_end(c);
+	drain_output(c);
+	attach_input_close(c);
+	c->held = false;
+	forget_process(c);
+	c->paused = false;
+	control_ended(c->pod, c);
+	if (c->given_up && c->state == CONTAINER_CREATED) { /* at its gate: nothing has run */
+		c->state = CONTAINER_PLANNED;
+		c->exit_code = 0;
+		c->pod->dirty = true;
+		pod_advance(c->pod);
+		return;
+	}
+	free(c->finished);
+	c->finished = proc_now_text();
+	c->state = CONTAINER_EXITED;
+	pod_event(c->pod, c, "die", "Exited (%d)%s", c->exit_code, c->oom ? ", out of memory" : "");
+	if (wants_restart(c))
+		schedule_restart(c);
+	if (!told)
+		pod_tell(c->pod, c, POD_EXITED);
+	pod_advance(c->pod);
 }
 
 static void on_exit_event(void *arg)
@@ -509,27 +608,22 @@ static void on_exit_event(void *arg)
 	c->signal = how.signaled ? how.code : 0;
 	err_ignore(cgroupfs_read_stats(c->group, &stats));
 	c->oom = stats.oom_kills > 0 && how.signaled;
-	while (c->on_news) /* an error on the way to exec stands in the socket */
-		on_news_event(c);
-	/* of a program that could not be run that error tells, and not the exit of who tried */
-	bool told = c->pod->failure && c->state != CONTAINER_RUNNING;
+	ended(c);
+}
 
-	health_stop(c);
-	hooks_end(c);
-	drain_output(c);
-	attach_input_close(c);
-	c->held = false;
-	forget_process(c);
-	free(c->finished);
-	c->finished = proc_now_text();
-	c->state = CONTAINER_EXITED;
-	c->paused = false;
-	pod_event(c->pod, c, "die", "Exited (%d)%s", c->exit_code, c->oom ? ", out of memory" : "");
-	if (wants_restart(c))
-		schedule_restart(c);
-	if (!told)
-		pod_tell(c->pod, c, POD_EXITED);
-	pod_advance(c->pod);
+/* Killed, and not dead after a time: it waits for a device, or for a process of another's that is not reaped. */
+static void on_stuck(void *arg)
+{
+	struct container *c = arg;
+
+	log_warn("service %s: process %d was killed and does not die; it counts as ended",
+		 c->plan->service->name, c->process.pid);
+	watch_free(c->on_news); /* what it would say has not been said yet */
+	c->on_news = NULL;
+	c->exit_code = 128 + SIGKILL;
+	c->signal = SIGKILL;
+	c->oom = false;
+	ended(c);
 }
 
 void container_release(struct container *c)

@@ -29,8 +29,12 @@ struct client {
 	struct pod *pod;
 	int socket;
 	struct watch *watch;
-	char **services; /* that must be dead for the answer; NULL: the whole pod */
-	bool waiting, restart, starting, listening, attached, healthy, applied;
+	char **services; /* that it is about; NULL: the whole pod */
+	char **gone;	 /* keys of those that have ended since it asked */
+	/* what it waits for: an end where nothing else is said */
+	bool waiting, starting, healthy, applied;
+	bool running_out; /* of what is still to be started, too */
+	bool listening, attached;
 };
 
 /* A path may be longer than sun_path: the directory goes by descriptor. */
@@ -58,6 +62,7 @@ static void drop_client(struct client *c)
 	watch_free(c->watch);
 	fd_close(&c->socket);
 	strv_free(c->services);
+	strv_free(c->gone);
 	free(c);
 }
 
@@ -79,6 +84,17 @@ static bool chosen(const struct client *c, const struct container *k)
 	       strv_has(c->services, k->plan->key);
 }
 
+/* One that 'up' has not come to yet is not started at all: else it would run although it was stopped. */
+static void keep_down(struct pod *p, size_t index)
+{
+	struct container *k = p->containers[index];
+
+	if (k->state <= CONTAINER_CREATED && !k->given_up)
+		steps_give_up(p, index);
+	k->stop_asked = true;
+	k->again = 0;
+}
+
 static struct err *kill_services(struct pod *p, const struct client *c, const char *signal_name)
 {
 	int signal = SIGKILL;
@@ -91,10 +107,21 @@ static struct err *kill_services(struct pod *p, const struct client *c, const ch
 		if (!chosen(c, k))
 			continue;
 		if (signal == SIGKILL)
-			k->stop_asked = true;
-		container_kill(k, signal);
+			keep_down(p, i);
+		if (signal == SIGKILL)
+			container_end(k);
+		else
+			container_kill(k, signal);
 	}
 	return NULL;
+}
+
+/* Of several requests to end the pod the least patient one holds. */
+static void stop_pod(struct pod *p, int64_t timeout)
+{
+	if (timeout >= 0 && (p->asked_timeout < 0 || timeout < p->asked_timeout))
+		p->asked_timeout = timeout;
+	pod_stop(p);
 }
 
 static struct err *stop_services(struct pod *p, struct client *c, const char *timeout)
@@ -104,33 +131,88 @@ static struct err *stop_services(struct pod *p, struct client *c, const char *ti
 	if (timeout)
 		TRY(str_number(timeout, -1, INT32_MAX, &ms));
 	c->waiting = true;
-	if (!c->services && !c->restart) {
-		for (size_t i = 0; i < p->plan->n_containers && ms >= 0; i++)
-			container_stop(p->containers[i], ms);
-		pod_stop(p);
+	if (!c->services) {
+		stop_pod(p, ms);
 		return NULL;
 	}
 	for (size_t i = 0; i < p->plan->n_containers; i++)
 		if (chosen(c, p->containers[i])) {
-			p->containers[i]->stop_asked = true;
+			keep_down(p, i);
 			container_stop(p->containers[i], ms);
 		}
 	return NULL;
 }
 
-static struct err *start_services(struct pod *p, const struct client *c)
+/* By a person's wish: what it did before does not count. What goes wrong is told by start_errors(). */
+static void start_one(struct pod *p, struct container *k)
 {
+	k->again = 0;
+	k->restarts = k->backoff = 0;
+	k->reason = START_BY_REQUEST;
+	struct err *e = container_create(p, k);
+
+	if (!e)
+		e = container_start(k);
+	if (!e)
+		return;
+	container_end(k);
+	err_free(k->start_error);
+	k->start_error = e;
+}
+
+static struct err *start_services(struct pod *p, struct client *c)
+{
+	if (p->stopping)
+		return err_new(EBUSY, "pod %s is being stopped", p->plan->name);
+	c->waiting = c->starting = true;
 	for (size_t i = 0; i < p->plan->n_containers; i++) {
 		struct container *k = p->containers[i];
 
-		if (!chosen(c, k) || k->state != CONTAINER_EXITED)
-			continue;
-		k->stop_asked = false;
-		k->restarts++; /* not the first time: a failure is not the pod's */
-		TRY(container_create(p, k));
-		TRY(container_start(k));
+		if (chosen(c, k) && (k->state == CONTAINER_EXITED || k->given_up))
+			start_one(p, k);
 	}
 	return NULL;
+}
+
+/* They start when all of the same request have ended, whether or not who has asked is still there. */
+static struct err *restart_services(struct pod *p, struct client *c, const char *timeout)
+{
+	uint64_t serial = ++p->restarts_asked;
+	int64_t ms = -1;
+
+	if (timeout)
+		TRY(str_number(timeout, -1, INT32_MAX, &ms));
+	if (p->stopping)
+		return err_new(EBUSY, "pod %s is being stopped", p->plan->name);
+	c->waiting = c->starting = true;
+	for (size_t i = 0; i < p->plan->n_containers; i++) {
+		struct container *k = p->containers[i];
+
+		if (!chosen(c, k) || (k->state <= CONTAINER_CREATED && !k->given_up))
+			continue; /* it is about to start anyway */
+		k->stop_asked = true;
+		k->again = serial;
+		container_stop(k, ms);
+	}
+	return NULL;
+}
+
+static bool ends_first(const struct pod *p, uint64_t serial)
+{
+	for (size_t i = 0; i < p->plan->n_containers; i++)
+		if (p->containers[i]->again == serial && !container_is_dead(p->containers[i]))
+			return true;
+	return false;
+}
+
+static void start_again(struct pod *p)
+{
+	for (size_t i = 0; i < p->plan->n_containers && !p->stopping; i++) {
+		struct container *k = p->containers[i];
+
+		if (k->again && !ends_first(p, k->again))
+			start_one(p, k);
+	}
 }
 
 static struct err *pause_services(struct pod *p, const struct client *c, bool paused)
@@ -230,20 +312,17 @@ static struct err *obey(struct client *c, const char *text, size_t len)
 		p->interrupted = true;
 		return stop_services(p, c, NULL);
 	}
-	if (strcmp(what, "start") == 0) {
-		c->waiting = c->starting = true;
+	if (strcmp(what, "start") == 0)
 		return start_services(p, c);
-	}
 	if (strcmp(what, "restart") == 0) {
-		c->restart = true;
 		add_dependants(p, c);
-		return stop_services(p, c, argument);
+		return restart_services(p, c, argument);
 	}
 	if (strcmp(what, "pause") == 0 || strcmp(what, "unpause") == 0)
 		return pause_services(p, c, *what == 'p');
 	if (strcmp(what, "apply") == 0) {
 		c->waiting = c->applied = true;
-		return apply_begin(p, argument ? argument : p->plan->project->dir);
+		return apply_begin(p, argument ? argument : "");
 	}
 	if (strcmp(what, "attach") == 0)
 		return attach_client(p, c);
@@ -253,7 +332,7 @@ static struct err *obey(struct client *c, const char *text, size_t len)
 	}
 	if (strcmp(what, "wait") == 0 || strcmp(what, "events") == 0) {
 		c->listening = *what == 'e';
-		c->waiting = !c->listening;
+		c->waiting = c->running_out = !c->listening;
 		return NULL;
 	}
 	return err_new(EINVAL,
@@ -329,10 +408,28 @@ void control_close(struct pod *p)
 	fd_close(&p->control);
 }
 
-static bool all_dead(const struct pod *p, const struct client *c)
+void control_ended(struct pod *p, const struct container *c)
+{
+	for (struct client *k = p->clients; k; k = k->next)
+		if (k->waiting && chosen(k, c))
+			strv_add(&k->gone, mem_strdup(c->plan->key));
+}
+
+static bool has_ended(const struct pod *p, const struct client *c, const struct container *k)
+{
+	bool to_come = k->state == CONTAINER_PLANNED && !k->given_up && !p->stopping;
+
+	return !chosen(c, k) || strv_has(c->gone, k->plan->key) ||
+	       (container_is_dead(k) && !(to_come && c->running_out));
+}
+
+static bool all_ended(const struct pod *p, const struct client *c)
 {
 	for (size_t i = 0; i < p->plan->n_containers; i++)
-		if (chosen(c, p->containers[i]) && !container_is_dead(p->containers[i]))
+		if (!has_ended(p, c, p->containers[i]))
+			return false;
+	for (size_t i = 0; i < p->n_retired; i++)
+		if (!has_ended(p, c, p->retired[i]))
 			return false;
 	return true;
 }
@@ -363,7 +460,7 @@ static bool all_started(const struct pod *p, const struct client *c)
 		const struct container *k = p->containers[i];
 
 		if (chosen(c, k) &&
-		    (k->state == CONTAINER_CREATED || k->state == CONTAINER_STARTING ||
+		    (k->again || k->state == CONTAINER_CREATED || k->state == CONTAINER_STARTING ||
 		     (k->state == CONTAINER_RUNNING && k->hook_phase == HOOK_POST_START)))
 			return false;
 	}
@@ -392,34 +489,39 @@ static bool has_happened(const struct pod *p, const struct client *c)
 		return all_settled(p, c);
 	if (c->starting)
 		return all_started(p, c) || p->stopping;
-	return c->services || c->restart ? all_dead(p, c) : p->finished;
+	return c->services ? all_ended(p, c) : p->finished;
 }
 
-void control_advance(struct pod *p)
+static struct err *outcome(struct pod *p, const struct client *c)
+{
+	if (c->applied)
+		return steal(&p->apply_error);
+	if (c->healthy)
+		return first_not_up(p, c);
+	if (c->starting && p->stopping)
+		return err_new(EINTR, "pod %s is being stopped", p->plan->name);
+	return c->starting ? start_errors(p, c) : NULL;
+}
+
+static void answer_all(struct pod *p)
 {
 	struct client *next;
 
 	for (struct client *c = p->clients; c; c = next) {
-		struct err *e = NULL;
-
 		next = c->next;
 		if (!c->waiting || !has_happened(p, c))
 			continue;
-		if (c->restart && !c->starting) {
-			e = start_services(p, c);
-			c->starting = true;
-			if (!e && !has_happened(p, c))
-				continue;
-		}
-		if (c->starting)
-			e = err_join(e, start_errors(p, c));
 		c->waiting = false;
-		if (c->applied)
-			e = steal(&p->apply_error);
-		else if (c->healthy)
-			e = first_not_up(p, c);
-		answer(c, e);
+		answer(c, outcome(p, c));
 	}
+}
+
+/* Who waited for an end learns of it before the next run begins. */
+void control_advance(struct pod *p)
+{
+	answer_all(p);
+	start_again(p);
+	answer_all(p);
 }
 
 /* ---- the asking side ---- */

@@ -38,7 +38,9 @@ static int64_t next_probe(struct container *c)
 	if (c->health != HEALTH_STARTING || failures_count(c))
 		return h->interval;
 	c->probe_pause = c->probe_pause ? c->probe_pause * 2 : PAUSE_FIRST;
-	return c->probe_pause < most ? c->probe_pause : most;
+	if (c->probe_pause > most)
+		c->probe_pause = most;
+	return c->probe_pause;
 }
 
 static void schedule(struct container *c, int64_t after)

@@ -30,7 +30,9 @@ static void end_hook(struct container *c)
 	c->on_hook_exit = NULL;
 	if (c->hook_process.pidfd >= 0) {
 		err_ignore(proc_kill(c->hook_process.pidfd, SIGKILL));
-		err_ignore(proc_wait(c->hook_process.pidfd, &how));
+		if (!proc_wait_for(c->hook_process.pidfd, DEATH_WAIT, &how))
+			log_warn("service %s: a hook's process, %d, does not die",
+				 c->plan->service->name, c->hook_process.pid);
 	}
 	runtime_container_clear(&c->hook_process);
 	container_hear_end(&c->hook_output);
@@ -163,11 +165,17 @@ void hooks_post_start(struct container *c)
 	(void)begin(c, HOOK_POST_START, c->plan->service->post_start.n);
 }
 
+void hooks_limit(struct container *c, int64_t limit)
+{
+	watch_free(c->on_hook_limit);
+	c->on_hook_limit = loop_timer(c->pod->loop, (uint64_t)limit, on_hook_limit, c);
+}
+
 bool hooks_pre_stop(struct container *c, int64_t limit)
 {
 	if (!begin(c, HOOK_PRE_STOP, c->plan->service->pre_stop.n))
 		return false;
 	if (c->hook_phase == HOOK_PRE_STOP)
-		c->on_hook_limit = loop_timer(c->pod->loop, (uint64_t)limit, on_hook_limit, c);
+		hooks_limit(c, limit);
 	return true;
 }

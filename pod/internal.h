@@ -295,6 +295,8 @@ enum container_state {
 	CONTAINER_RESTARTING,
 	CONTAINER_EXITED
 };
+/* Whose the failure of a first start is: the pod's, or of who has asked for the change or for the start. */
+enum start_reason { START_OF_POD, START_BY_CHANGE, START_BY_REQUEST };
 enum hook_phase { HOOK_NONE, HOOK_POST_START, HOOK_PRE_STOP };
 enum health_state { HEALTH_NONE, HEALTH_STARTING, HEALTH_HEALTHY, HEALTH_UNHEALTHY };
 
@@ -341,9 +343,12 @@ struct container {
 	bool held;	     /* it waits until its output has been read */
 	struct winsize size; /* of its terminal */
 	bool go_sent;
-	bool late;	 /* not of the pod's first: its failure is not the pod's */
-	bool stop_asked; /* by a person: it does not come back */
+	enum start_reason reason;
+	bool given_up;	 /* it is not to be started: who waits for that waits in vain */
+	bool stop_asked; /* by a person: it does not come back... */
+	uint64_t again;	 /* ...unless this request, a restart, starts it; 0: none */
 	bool stopping;	 /* the signal was sent */
+	bool killed;	 /* so was SIGKILL: see container_end() */
 	bool paused;	 /* frozen */
 	bool oom;
 	int exit_code;
@@ -355,6 +360,7 @@ struct container {
 	char *created, *started, *finished;
 	uint64_t start_time;  /* of the process, proc(5) */
 	int64_t stop_timeout; /* milliseconds between the signal and SIGKILL */
+	uint64_t stop_by;     /* when that is over, proc_now_ms() */
 	/* hooks */
 	enum hook_phase hook_phase;
 	size_t hook; /* the next one */
@@ -412,8 +418,11 @@ struct pod {
 	size_t n_retired;
 	struct watch *on_retired;
 	struct err *apply_error;
+	int64_t apply_timeout; /* milliseconds for those that are replaced; -1: their own */
 	bool applying;
+	uint64_t restarts_asked; /* requests so far: see container.again */
 	bool told_stopping;
+	int64_t asked_timeout; /* milliseconds for each service of a pod that stops; -1: none */
 	bool stopping, killing, interrupted, finished;
 	bool over;			  /* on_end was, or is about to be, called */
 	bool dirty;			  /* state.json is out of date */
@@ -442,11 +451,13 @@ struct container *pod_find(const struct pod *p, const char *key); /* or NULL */
 /* command.c */
 struct err *command_start(struct container *k, const struct pod_command_options *o,
 			  struct pod_command **ret) must_check;
+/* While its container is frozen its time does not pass; afterwards it has all of it again. */
+void command_pause(struct pod_command *c, bool paused);
 
 /* apply.c: the pod becomes what RUN/pods/NAME/next.yml says */
-struct err *apply_begin(struct pod *p, const char *dir) must_check;
-/* What @container's step could not do: told to who has asked, and the end of that container alone. */
-void apply_failed(struct pod *p, size_t container, struct err *take_e);
+struct err *apply_begin(struct pod *p, const char *how) must_check; /* as pod_apply() asks */
+/* What step @index could not do: told to who has asked, and the end of those it was for alone. */
+void apply_failed(struct pod *p, size_t index, struct err *take_e);
 void apply_advance(struct pod *p, bool all); /* @all: every step is done */
 void apply_kill(struct pod *p);		     /* and waits for those on their way out */
 void apply_end(struct pod *p);
@@ -464,6 +475,8 @@ bool steps_clone(struct pod *p); /* those that are prepared; whether there were 
 void steps_undo(struct pod *p);
 /* Puts upper directories aside, if there are any; gc removes them. */
 void steps_forget_rootfs(const struct pod *p);
+/* Container @index is not to be started: at its gate it ends, and its steps are done. */
+void steps_give_up(struct pod *p, size_t index);
 const char *step_describe(const struct pod_plan *plan, const struct pod_step *s, char *buffer,
 			  size_t size);
 
@@ -479,8 +492,11 @@ struct err *container_prepare(struct pod *p, struct container *c) must_check;
 void containers_create(struct pod *p, struct container *const *list, size_t n);
 struct err *container_create(struct pod *p, struct container *c) must_check; /* both, of one */
 struct err *container_start(struct container *c) must_check;
+/* @timeout in milliseconds, -1: its own. Of one that is being stopped the earlier end is kept. */
 void container_stop(struct container *c, int64_t timeout);
 void container_kill(struct container *c, int signal);
+/* SIGKILL, and no restart. One that does not die counts as ended after DEATH_WAIT. */
+void container_end(struct container *c);
 /* Freezes or thaws it; ESRCH when it does not run. */
 struct err *container_pause(struct container *c, bool paused) must_check;
 /* The second half of container_stop(): the signal is sent, and the clock runs. */
@@ -549,7 +565,8 @@ struct err *exec_open_process(const struct pod_state *state, const char *service
 void hooks_post_start(struct container *c);
 /* True when there are any: they call container_signal_stop() at their end, after @limit ms at most. */
 bool hooks_pre_stop(struct container *c, int64_t limit);
-void hooks_end(struct container *c); /* kills one that runs; nothing follows */
+void hooks_limit(struct container *c, int64_t limit); /* of pre_stop, from now on */
+void hooks_end(struct container *c);		      /* kills one that runs; nothing follows */
 
 bool container_is_dead(const struct container *c);
 /* Whether it is known if it is up: it runs and is healthy or not, where that can be known, or has ended for good. */
@@ -567,7 +584,9 @@ struct err *control_open(struct pod *p) must_check;
 void control_close(struct pod *p);
 /* An event for those who listen. */
 void control_tell(struct pod *p, const struct container *c, const char *action);
-void control_advance(struct pod *p); /* answers who waited for what has happened by now */
+void control_ended(struct pod *p,
+		   const struct container *c); /* it may run again before all are looked at */
+void control_advance(struct pod *p);	       /* answers who waited for what has happened by now */
 void state_write(struct pod *p);
 struct err *state_store(const struct pod *p) must_check;
 /*

@@ -217,6 +217,7 @@ struct err *pod_start(const struct pod_plan *plan, const struct pod_host *h,
 			    .lock = -1,
 			    .own_pidns = -1,
 			    .control = -1,
+			    .asked_timeout = -1,
 			    .join = { .pidfd = -1, .netns = -1 },
 			    .pause = { 0, -1, -1, -1, -1, -1 } };
 	struct err *e = open_pod(p);

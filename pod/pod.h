@@ -323,8 +323,10 @@ struct err *pod_wait_up(const struct pod_host *h, const char *name, char *const 
  * replaced, what is new is started, what is gone is stopped, the others run on.
  * ENOTSUP when what the pod has as a whole is another: its network, its published
  * ports, x-slipway. What could not be started is the error; all else has been done.
+ * @timeout: milliseconds for what is stopped, -1: its own grace period.
  */
-struct err *pod_apply(const struct pod_host *h, const struct compose_project *p) must_check;
+struct err *pod_apply(const struct pod_host *h, const struct compose_project *p,
+		      int64_t timeout) must_check;
 
 /*
  * Calls @on_event for what happens to @services (NULL: all) until it returns

@@ -151,7 +151,8 @@ static struct err *hopeless(struct pod *p, const struct pod_step *s, bool *ret_d
 			    struct err *take_e)
 {
 	if (s->required) {
-		p->culprit = p->containers[s->on];
+		if (!p->up) /* else it is this container's affair, which may be gone when the pod ends */
+			p->culprit = p->containers[s->on];
 		return take_e;
 	}
 	log_warn("%s; it is not required", err_text(take_e));
@@ -173,6 +174,12 @@ static struct err *do_wait(struct pod *p, const struct pod_step *s, bool *ret_do
 		*ret_done = on->health == HEALTH_HEALTHY;
 	else
 		*ret_done = over && on->exit_code == 0;
+	if (on->given_up)
+		return hopeless(
+			p, s, ret_done,
+			compose_err(s->place,
+				    "dependency failed to start: service %s was not started",
+				    name));
 	if (*ret_done)
 		return NULL;
 	if (s->condition == COMPOSE_HEALTHY && on->health == HEALTH_UNHEALTHY)
@@ -214,6 +221,23 @@ struct err *step_do(struct pod *p, const struct pod_step *s, bool *ret_done)
 	return doers[s->kind](p, s, ret_done);
 }
 
+void steps_give_up(struct pod *p, size_t index)
+{
+	struct container *c = p->containers[index];
+
+	c->given_up = c->stop_asked = true;
+	container_end(c); /* it may be at its gate */
+	if (c->queued)
+		p->n_queued--;
+	c->queued = false;
+	for (size_t i = 0; i < p->plan->n_steps; i++) {
+		const struct pod_step *s = &p->plan->steps[i];
+
+		if (s->container == index && s->kind >= STEP_CREATE)
+			p->steps[i] = STEP_DONE;
+	}
+}
+
 /* ---- undoing, backwards: everything that was done, whether all of it or a part ---- */
 
 void steps_forget_rootfs(const struct pod *p)
@@ -242,11 +266,16 @@ static void reap_containers(struct pod *p)
 
 		if (container_is_dead(c))
 			continue;
-		if (c->process.pidfd >= 0 && !proc_wait_for(c->process.pidfd, DEATH_WAIT, &how))
+		c->state = CONTAINER_EXITED;
+		if (c->process.pidfd <
+		    0) /* between two runs: what is known is the last one's end */
+			continue;
+		c->exit_code = 128 + SIGKILL;
+		if (proc_wait_for(c->process.pidfd, DEATH_WAIT, &how))
+			c->exit_code = proc_exit_code(how);
+		else
 			log_warn("service %s: process %d does not die; is it waiting for a device?",
 				 c->plan->service->name, c->process.pid);
-		c->exit_code = proc_exit_code(how);
-		c->state = CONTAINER_EXITED;
 	}
 }
 

@@ -164,8 +164,7 @@ static bool run_steps(struct pod *p, bool *ret_all)
 			struct err *e = do_step(p, &p->plan->steps[i], &done);
 
 			if (e && p->applying) {
-				apply_failed(p, p->plan->steps[i].container, e);
-				p->steps[i] = STEP_DONE;
+				apply_failed(p, i, e);
 				more = true;
 				continue;
 			}
@@ -252,17 +251,25 @@ static int64_t stop_timeout(const struct pod *p)
 	uint64_t now = proc_now_ms();
 
 	if (!p->end_deadline)
-		return p->options->stop_timeout;
+		return p->asked_timeout >= 0 ? p->asked_timeout : p->options->stop_timeout;
 	return p->end_deadline > now ? (int64_t)(p->end_deadline - now) : 0;
+}
+
+static void stop_one(struct pod *p, struct container *c)
+{
+	if (p->killing)
+		container_end(c);
+	else
+		container_stop(c, stop_timeout(p));
 }
 
 static void stop_some(struct pod *p)
 {
 	for (size_t i = 0; i < p->plan->n_containers; i++)
-		if (p->killing)
-			container_kill(p->containers[i], SIGKILL);
-		else if (!needed(p, i))
-			container_stop(p->containers[i], stop_timeout(p));
+		if (p->killing || !needed(p, i))
+			stop_one(p, p->containers[i]);
+	for (size_t i = 0; i < p->n_retired; i++)
+		stop_one(p, p->retired[i]);
 }
 
 static void tell_stopping(struct pod *p)

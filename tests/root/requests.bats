@@ -1,0 +1,309 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Several requests to one pod at once, who asks and goes away, and what cannot be done for one service of many.
+
+load ../lib/slipway
+images busybox
+
+polite="sh -c 'trap \"sleep 1; exit 0\" TERM; echo began; while :; do sleep 0.1; done'"
+stubborn="sh -c 'trap \"\" TERM; while :; do sleep 0.1; done'"
+
+# pod_of SERVICE... with each its lines: "name: {more of it}"
+pod_of() {
+	local s grace
+	echo 'services:' >compose.yml
+	for s; do
+		grace='stop_grace_period: 100ms, '
+		[[ $s != *stop_grace_period* ]] || grace=
+		echo "  ${s%%:*}: {image: $registry/busybox, $grace${s#*:}" >>compose.yml
+	done
+}
+innocent='other: command: sleep 1000}'
+
+# ask NAME COMMAND...: in the background; NAME.rc has its exit code, NAME.out what it says.
+ask() {
+	local name=$1
+	shift
+	(
+		rc=0
+		timeout 15 slipway "$@" >"$name.out" 2>&1 3>&- || rc=$?
+		echo "$rc" >"$name.rc"
+	) 3>&- &
+}
+
+state_of() { jq -r --arg s "$1" --arg f "$2" '.services[] | select(.service == $s)[$f]' "$SLIPWAY_RUN/pods/$project/state.json"; }
+
+@test "a suspended exec does not keep its container from ending" {
+	pod_of 'app: command: sleep 1000}'
+	slipway up -d
+	command slipway exec -T app sleep 1000 </dev/null >/dev/null 2>&1 3>&- &
+	client=$!
+	wait_for 5 eval '[ "$(slipway exec -T app ps | grep -c 'slee[p]')" = 2 ]'
+	kill -STOP $client
+	limit=8 run slipway stop
+	kill -CONT $client
+	code=0
+	wait $client || code=$?
+	assert_success
+	[ $code = 137 ]
+}
+
+@test "two restarts at once are both answered, and so is a stop before a restart" {
+	pod_of "app: stop_grace_period: 5s, command: $polite}" "$innocent"
+	slipway up -d
+	ask one restart app
+	first=$!
+	sleep 0.3
+	ask two restart app
+	wait $first $! || :
+	[ "$(cat one.rc two.rc)" = "$(printf '0\n0')" ]
+	is_field app State running
+	ask one stop app
+	first=$!
+	sleep 0.3
+	ask two restart app
+	wait $first $! || :
+	[ "$(cat one.rc two.rc)" = "$(printf '0\n0')" ]
+	is_field app State running
+}
+
+@test "a restart goes on when who has asked for it goes away" {
+	pod_of "app: stop_grace_period: 5s, command: $polite}" "$innocent"
+	slipway up -d
+	command slipway restart app >/dev/null 2>&1 3>&- &
+	client=$!
+	sleep 0.3
+	kill -KILL $client
+	wait $client || :
+	wait_for 5 eval '[ "$(slipway logs --no-log-prefix app | grep -c began)" = 2 ]'
+	is_field app State running
+}
+
+@test "a pod that is being stopped starts nothing again" {
+	pod_of "app: stop_grace_period: 8s, command: $polite}" "$innocent"
+	slipway up -d
+	ask one restart app
+	first=$!
+	sleep 0.3
+	ask two stop
+	wait $first $! || :
+	[ "$(cat one.rc)" = 1 ]
+	grep -q 'is being stopped' one.out
+	[ "$(cat two.rc)" = 0 ]
+	[ "$(slipway logs --no-log-prefix app | grep -c began)" = 1 ]
+}
+
+@test "who stops later with less patience is heard, for services that are being replaced, too" {
+	pod_of "app: command: $stubborn}"
+	sed -i 's/100ms/30s/' compose.yml
+	slipway up -d
+	ask one stop
+	sleep 0.5
+	limit=5 run slipway stop -t 1
+	assert_success
+	slipway up -d
+	sed -i 's/sleep 0.1/sleep 0.2/' compose.yml
+	ask one up -d
+	sleep 1
+	limit=5 run slipway down -t 0
+	assert_success
+}
+
+@test "up -t is the patience for what is replaced" {
+	pod_of "app: command: $stubborn}"
+	sed -i 's/100ms/30s/' compose.yml
+	slipway up -d
+	sed -i 's/sleep 0.1/sleep 0.2/' compose.yml
+	limit=5 run slipway up -d -t 1
+	assert_success
+	slipway down -t 0
+}
+
+@test "stop with a time keeps the order" {
+	pod_of "web: depends_on: [db], command: $polite}" "db: command: $polite}"
+	slipway up -d
+	slipway events >events 3>&- &
+	listener=$!
+	sleep 0.3
+	slipway stop -t 5
+	wait $listener || :
+	sed 's/^[^ ]* container \([a-z]*\) .*name=t[0-9]*-\([a-z]*\)-.*/\1 \2/' events >order
+	[ "$(grep -e stop -e die order | tr '\n' ,)" = 'stop web,die web,stop db,die db,' ]
+}
+
+@test "kill between two runs is the end of them" {
+	pod_of "app: restart: always, command: sh -c 'sleep 0.2; exit 3'}" "$innocent"
+	slipway up -d
+	wait_for 10 eval '[ "$(state_of app restarts)" -ge 3 ] && is_field app State restarting'
+	slipway kill app
+	is_field app State exited
+	is_field app ExitCode 3
+	sleep 2
+	is_field app State exited
+}
+
+@test "the end of the pod between two runs does not make the exit code another" {
+	pod_of "app: restart: always, command: sh -c 'exit 7'}" "$innocent"
+	slipway up -d
+	wait_for 10 eval '[ "$(state_of app restarts)" -ge 4 ] && is_field app State restarting'
+	kill -KILL "$(process pause)"
+	wait_for 5 is_field app State exited
+	is_field app ExitCode 7
+}
+
+@test "restarts that were asked for do not use up on-failure's" {
+	pod_of "app: restart: 'on-failure:2', command: sh -c 'sleep 0.5; exit 1'}" "$innocent"
+	slipway up -d
+	slipway restart -t 0 app
+	slipway restart -t 0 app
+	wait_for 10 is_field app State exited
+	[ "$(state_of app restarts)" = 2 ]
+}
+
+@test "a restart that fails for want of a process is tried again, and the pod lives" {
+	need_command strace
+	pod_of "app: restart: always, command: sh -c 'sleep 1; exit 1'}" "$innocent"
+	slipway up -d
+	timeout 5 strace -p "$(process supervisor)" -e trace=clone -e inject=clone:error=EAGAIN:when=1 -o calls 3>&- || :
+	grep -q INJECTED calls
+	is_field other State running
+	wait_for 5 is_field app State running
+}
+
+@test "a program that goes away after a good run is not tried without a pause" {
+	printf '#!/bin/sh\nsleep 10.5\n' >program
+	chmod +x program
+	pod_of "app: restart: always, command: /d/program, volumes: ['.:/d']}" "$innocent"
+	slipway up -d
+	sleep 10
+	mv program away
+	sleep 5
+	# 0.1, 0.2, 0.4, 0.8, 1.6 s and so on: without a pause it would be some forty
+	[ "$(state_of app restarts)" -le 8 ]
+	is_field other State running
+}
+
+@test "what up cannot create is told, who depends on it is not started, and the next up tries again" {
+	pod_of "$innocent"
+	slipway up -d
+	before=$(state_of other pid)
+	pod_of "$innocent" 'b: depends_on: [a], command: sleep 1000}' \
+		"a: command: sleep 1000, volumes: [{type: bind, source: $PWD/later, target: /x, bind: {create_host_path: false}}]}"
+	for i in 1 2; do
+		limit=10 run slipway up -d
+		assert_failure 1
+		assert_line 'service a: the bind source'
+		assert_line 'dependency failed to start: service a was not started'
+		is_field a State created
+		is_field b State created
+	done
+	mkdir later
+	slipway up -d
+	is_field a State running
+	is_field b State running
+	[ "$(state_of other pid)" = "$before" ]
+}
+
+@test "a volume that is not there harms only who has it" {
+	pod_of "$innocent"
+	slipway up -d
+	before=$(state_of other pid)
+	pod_of "$innocent" "b: command: sleep 1000, volumes: ['ext:/x']}"
+	printf 'volumes: {ext: {external: true, name: nothere}}\n' >>compose.yml
+	limit=10 run slipway up -d
+	assert_failure 1
+	[ ${#lines[@]} = 1 ]
+	assert_line "the external volume 'nothere' does not exist"
+	is_field b State created
+	[ "$(state_of other pid)" = "$before" ]
+	is_field other State running
+}
+
+@test "the error of an up that nobody waits for any more is not the next one's" {
+	pod_of "$innocent"
+	slipway up -d
+	cp compose.yml good.yml
+	pod_of "$innocent" "slow: command: sleep 1000, healthcheck: {test: [CMD, 'false'], interval: 500ms, retries: 1}}" \
+		'b: command: sleep 1000, depends_on: {slow: {condition: service_healthy}}}'
+	command slipway up -d >/dev/null 2>&1 3>&- &
+	client=$!
+	wait_for 5 is_field slow State running
+	kill -KILL $client
+	wait $client || :
+	wait_for 5 is_field slow Health unhealthy
+	sleep 0.3
+	limit=10 run slipway -f good.yml up -d
+	assert_success
+}
+
+@test "the reason of a failed up is not looked for in a container that is gone" {
+	pod_of "$innocent"
+	slipway up -d
+	cp compose.yml good.yml
+	pod_of "$innocent" "slow: command: sleep 1000, healthcheck: {test: [CMD, 'false'], interval: 300ms, retries: 1}}" \
+		'b: command: sleep 1000, depends_on: {slow: {condition: service_healthy}}}'
+	run slipway up -d
+	assert_failure 1
+	assert_line 'service slow is unhealthy'
+	slipway -f good.yml up -d
+	supervisor=$(process supervisor)
+	kill -KILL "$(process pause)"
+	wait_for 5 eval "! kill -0 $supervisor"
+	tail -1 "$SLIPWAY_ROOT/supervisor.log" | grep -q "pod's init was killed"
+	is_field other State exited
+}
+
+@test "a service that is stopped before up has come to it is not started" {
+	pod_of "$innocent"
+	slipway up -d
+	pod_of "$innocent" "slow: command: sleep 1000, healthcheck: {test: [CMD-SHELL, 'sleep 2'], interval: 3s, timeout: 5s}}" \
+		'b: restart: always, command: sleep 1000, depends_on: {slow: {condition: service_healthy}}}'
+	ask up up -d
+	up=$!
+	wait_for 5 is_field slow State running
+	slipway stop b
+	wait $up || :
+	[ "$(cat up.rc)" = 0 ]
+	wait_for 8 is_field slow Health healthy
+	is_field b State created
+	slipway start b
+	kill -KILL "$(state_of b pid)"
+	wait_for 5 eval '[ "$(state_of b restarts)" = 1 ] && is_field b State running'
+}
+
+@test "a second up waits for what the first one is at" {
+	pod_of "$innocent"
+	slipway up -d
+	pod_of "$innocent" "slow: command: sleep 1000, healthcheck: {test: [CMD-SHELL, 'sleep 2'], interval: 3s, timeout: 5s}}" \
+		'b: command: sleep 1000, depends_on: {slow: {condition: service_healthy}}}'
+	ask up up -d
+	up=$!
+	wait_for 5 is_field slow State running
+	limit=10 run slipway up -d
+	assert_success
+	is_field b State running
+	wait $up
+	[ "$(cat up.rc)" = 0 ]
+}
+
+@test "a probe may write more than fits at once" {
+	pod_of "app: command: sleep 1000, healthcheck: {test: [CMD, head, -c, '3000000', /dev/zero], interval: 1s, retries: 1}}"
+	slipway up -d --wait --wait-timeout 10
+	is_field app Health healthy
+	sleep 1.5
+	is_field app Health healthy
+}
+
+@test "a probe's time does not pass while its container is paused" {
+	pod_of "app: command: sleep 1000, healthcheck: {test: [CMD, sleep, '0.8'], interval: 300ms, timeout: 2s, retries: 1}}"
+	slipway up -d --wait --wait-timeout 10
+	for i in 1 2; do
+		slipway pause
+		sleep 2.5
+		slipway unpause
+		sleep 0.3
+		is_field app Health healthy
+	done
+	sleep 1.5
+	is_field app Health healthy
+}
