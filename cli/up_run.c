@@ -14,6 +14,7 @@
 #include "base/proc.h"
 #include "base/str.h"
 #include "base/trace.h"
+#include "cli/outlet.h"
 #include "cli/up.h"
 
 bool up_waits(const struct cli *c, const struct up_values *v)
@@ -43,6 +44,16 @@ static struct pod_run_options run_options(const struct cli *c, const struct up_v
 
 /* ---- up, attached ---- */
 
+enum {
+	WAITING_MAX = 1 << 20, /* bytes that are still to be written when containers are held... */
+	PATIENCE = 1000,       /* ...so long, milliseconds, when nothing at all is read */
+};
+
+/*
+ * Who reads slowly makes the containers wait, as a pipe does. Who has stopped reading
+ * does not: then lines are left out, and told of when it goes on. Neither keeps us
+ * from looking after the pod.
+ */
 struct screen {
 	const struct up_values *v;
 	const struct pod_plan *plan;
@@ -51,7 +62,80 @@ struct screen {
 	bool colour;
 	bool ends_unread, quiet;
 	const struct compose_project *project;
+	struct loop *loop;
+	struct pod *pod; /* NULL until it is begun */
+	struct outlet out, err;
+	struct watch *on_stalled;
+	bool stalled;
+	size_t left_out; /* lines */
 };
+
+static size_t waiting(const struct screen *s)
+{
+	return outlet_waiting(&s->out) + outlet_waiting(&s->err);
+}
+
+static void tell_left_out(struct screen *s)
+{
+	auto_free char *text =
+		mem_printf("slipway: %zu lines were not shown, as nothing was read; 'slipway logs' "
+			   "has them\n",
+			   s->left_out);
+
+	if (s->left_out)
+		outlet_put(&s->err, text, strlen(text));
+	s->left_out = 0;
+}
+
+static void on_stalled(void *arg)
+{
+	struct screen *s = arg;
+
+	watch_free(s->on_stalled);
+	s->on_stalled = NULL;
+	s->stalled = true;
+	pod_hold(s->pod, false);
+}
+
+static void press(struct screen *s)
+{
+	if (s->stalled || s->on_stalled || !s->pod || waiting(s) < WAITING_MAX)
+		return;
+	pod_hold(s->pod, true);
+	s->on_stalled = loop_timer(s->loop, PATIENCE, on_stalled, s);
+}
+
+/* Something was read, or nothing will be any more. */
+static void on_change(void *arg)
+{
+	struct screen *s = arg;
+
+	if (s->out.error == EPIPE && s->ends_unread) {
+		s->ends_unread = false;
+		(void)kill(getpid(), SIGTERM); /* as SIGPIPE would, but in order */
+	}
+	watch_free(s->on_stalled);
+	s->on_stalled = NULL;
+	if (waiting(s) >= WAITING_MAX / 2) {
+		if (!s->stalled && s->pod)
+			s->on_stalled = loop_timer(s->loop, PATIENCE, on_stalled, s);
+		return;
+	}
+	s->stalled = false;
+	tell_left_out(s);
+	if (s->pod)
+		pod_hold(s->pod, false);
+}
+
+static void put_line(struct screen *s, enum pod_stream stream, const char *text, size_t len)
+{
+	if (s->stalled && waiting(s) >= WAITING_MAX) {
+		s->left_out++;
+		return;
+	}
+	outlet_put(stream == POD_STDERR ? &s->err : &s->out, text, len);
+	press(s);
+}
 
 static bool is_shown(const struct screen *s, const struct compose_service *v)
 {
@@ -65,7 +149,6 @@ static void show_output(void *ctx, const char *service, enum pod_stream stream, 
 {
 	static const int colours[] = { 36, 33, 32, 35, 34, 96, 93, 92, 95, 94 };
 	struct screen *s = ctx;
-	FILE *out = stream == POD_STDERR ? stderr : stdout;
 	auto_free char *plain = mem_strndup(service, strcspn(service, "@"));
 	const struct compose_service *v = compose_find(s->project, plain);
 	size_t index = v ? (size_t)(v - s->project->services) : 0;
@@ -73,6 +156,12 @@ static void show_output(void *ctx, const char *service, enum pod_stream stream, 
 	auto_free char *now = s->v->timestamps ? proc_now_text() : NULL;
 
 	if (!is_shown(s, v))
+		return;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
 		return;
 	if (!s->v->no_prefix && s->colour)
 		fprintf(out, "\033[%dm%-*s  | \033[0m", colours[index % ARRAY_LEN(colours)],
@@ -84,10 +173,9 @@ static void show_output(void *ctx, const char *service, enum pod_stream stream, 
 	fwrite(line, 1, len, out);
 	if (len == 0 || line[len - 1] != '\n')
 		fputc('\n', out);
-	if (fflush(out) != 0 && errno == EPIPE && s->ends_unread) {
-		s->ends_unread = false;
-		(void)kill(getpid(), SIGTERM); /* as SIGPIPE would, but in order */
-	}
+	fclose(out);
+	put_line(s, stream, text, size);
+	free(text);
 }
 
 void up_finish_trace(void)
@@ -110,10 +198,11 @@ static void release_images(void *ctx)
 
 static void show_event(void *ctx, const char *container, const char *what)
 {
-	const struct screen *s = ctx;
+	struct screen *s = ctx;
+	auto_free char *text = mem_printf(" Container %s  %s\n", container, what);
 
 	if (!s->quiet)
-		fprintf(stderr, " Container %s  %s\n", container, what);
+		put_line(s, POD_STDERR, text, strlen(text));
 }
 
 static void tell_up(void *ctx)
@@ -139,6 +228,49 @@ static bool ends_by_sigpipe(void)
 	struct sigaction now;
 
 	return sigaction(SIGPIPE, NULL, &now) == 0 && now.sa_handler != SIG_IGN;
+}
+
+static void stop_loop(void *arg)
+{
+	loop_stop(arg);
+}
+
+static struct err *run_on_screen(struct screen *s, const struct pod_host *h,
+				 struct pod_run_options *o, struct pod_result *ret)
+{
+	struct pod *p = NULL;
+
+	o->on_end = stop_loop;
+	o->end_arg = s->loop;
+	TRY(pod_start(s->plan, h, o, s->loop, &p));
+	s->pod = p;
+	struct err *e = loop_run(s->loop);
+
+	s->pod = NULL;
+	watch_free(s->on_stalled);
+	s->on_stalled = NULL;
+	return err_join(e, pod_finish(p, ret));
+}
+
+/* What waits is written at the end, when there is nothing else to do. */
+static struct err *run_with_outlets(struct screen *s, const struct pod_host *h,
+				    struct pod_run_options *o, struct pod_result *ret)
+{
+	auto_loop struct loop *loop = NULL;
+
+	TRY(loop_new(&loop));
+	s->loop = loop;
+	fflush(NULL);
+	outlet_open(&s->out, STDOUT_FILENO, loop, on_change, s);
+	outlet_open(&s->err, STDERR_FILENO, loop, on_change, s);
+	log_to(s->err.fd);
+	struct err *e = run_on_screen(s, h, o, ret);
+
+	log_to(STDERR_FILENO);
+	tell_left_out(s);
+	outlet_close(&s->err);
+	outlet_close(&s->out);
+	return e;
 }
 
 struct err *up_attached(const struct cli *c, const struct pod_plan *plan, struct image **images,
@@ -167,7 +299,7 @@ struct err *up_attached(const struct cli *c, const struct pod_plan *plan, struct
 		if (strlen(prefix) > screen.width)
 			screen.width = strlen(prefix);
 	}
-	struct err *e = pod_run(plan, c->host, &o, &result);
+	struct err *e = run_with_outlets(&screen, c->host, &o, &result);
 
 	pod_tidy_trash_aside(c->host);
 	TRY(e);

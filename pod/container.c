@@ -172,22 +172,30 @@ void container_hear(struct container *c, struct output *o, enum pod_stream strea
 	container_hear_end(o); /* of a start that came to nothing */
 	(void)fcntl(take_fd, F_SETFL, O_NONBLOCK);
 	*o = (struct output) { .c = c, .stream = stream, .fd = take_fd };
-	o->watch = loop_readable(c->pod->loop, take_fd, on_output_event, o);
+	if (!c->held && !c->pod->held)
+		o->watch = loop_readable(c->pod->loop, take_fd, on_output_event, o);
 }
 
 /* One that is held fills its pipes, and then waits. */
 void container_hold(struct container *c, bool held)
 {
-	if (c->held == held)
-		return;
 	c->held = held;
+	container_listen(c);
+}
+
+void container_listen(struct container *c)
+{
+	bool held = c->held || c->pod->held;
+
 	for (size_t i = 0; i < ARRAY_LEN(c->output); i++) {
 		struct output *o = &c->output[i];
 
-		watch_free(o->watch);
-		o->watch = held || o->fd < 0
-				   ? NULL
-				   : loop_readable(c->pod->loop, o->fd, on_output_event, o);
+		if (held || o->fd < 0) {
+			watch_free(o->watch);
+			o->watch = NULL;
+		} else if (!o->watch) {
+			o->watch = loop_readable(c->pod->loop, o->fd, on_output_event, o);
+		}
 	}
 }
 

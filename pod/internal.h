@@ -397,6 +397,7 @@ struct pod {
 	struct netns_port *ports;
 	struct pod_join join;
 	struct pause pause;
+	bool held; /* see pod_hold() */
 	int own_pidns;
 	int lock;
 	struct container **containers; /* one for each of the plan's */
@@ -505,6 +506,7 @@ void container_signal_stop(struct container *c);
 void container_hear(struct container *c, struct output *o, enum pod_stream stream, int take_fd);
 void container_hear_end(struct output *o);
 void container_hold(struct container *c, bool held);
+void container_listen(struct container *c); /* or not, while it or the pod is held */
 void container_release(struct container *c);
 
 /* ---- terminal.c ---- */

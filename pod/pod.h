@@ -219,6 +219,8 @@ struct err *pod_start(const struct pod_plan *plan, const struct pod_host *h,
 		      const struct pod_run_options *o, struct loop *loop,
 		      struct pod **ret) must_check;
 struct err *pod_finish(struct pod *take_p, struct pod_result *ret) must_check;
+/* While held, output of the pod's containers is not read: they fill their pipes and then wait. */
+void pod_hold(struct pod *p, bool held);
 /*
  * Asks the pod to end within @timeout milliseconds of the first time it was asked
  * (-1: as long as its services may take; 0: at once). Later calls only shorten it.
@@ -381,13 +383,13 @@ struct pod_launch {
 	const struct pod_run_options *options; /* without owner */
 	const char *service;		       /* whose session it is */
 	bool once;
-	bool record;	    /* it comes back after a reboot, if its services are to */
-	uint64_t inherited; /* bit n: descriptor n is the caller's, and not to be kept open */
+	bool record;	      /* it comes back after a reboot, if its services are to */
+	const int *inherited; /* fd_inherited(): the caller's, and not to be kept open */
 };
 struct err *pod_launch(const struct pod_host *h, const struct pod_launch *l, int *ret_socket,
 		       pid_t *ret_pid) must_check;
 /* What a supervisor is in the background: no terminal, a log in a file, nothing kept open. */
-void pod_go_background(const struct pod_host *h, const char *name, uint64_t inherited);
+void pod_go_background(const struct pod_host *h, const char *name, const int *inherited);
 
 /* Notes a pod that was not started yet: it is listed, as created. EBUSY when it runs. */
 struct err *pod_create(const struct pod_plan *plan, const struct pod_host *h) must_check;
@@ -416,8 +418,8 @@ struct err *pod_name_check(const struct pod_host *h, const char *name) must_chec
  * until it is up when @r says detach.
  */
 struct err *pod_single(const struct pod_host *h, const struct pod_plan *plan,
-		       struct image *const *images, const struct compose_run *r, uint64_t inherited,
-		       struct pod_session_end *ret) must_check;
+		       struct image *const *images, const struct compose_run *r,
+		       const int *inherited, struct pod_session_end *ret) must_check;
 
 struct pod_exec {
 	const char *service;

@@ -85,6 +85,13 @@ size_t pod_published(const struct pod *p, struct pod_published **ret)
 	return n;
 }
 
+void pod_hold(struct pod *p, bool held)
+{
+	p->held = held;
+	for (size_t i = 0; i < p->plan->n_containers; i++)
+		container_listen(p->containers[i]);
+}
+
 static void pod_over(struct pod *p);
 
 void pod_fail(struct pod *p, struct err *take_e)

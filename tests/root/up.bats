@@ -1002,3 +1002,67 @@ sh: can't open /dev/hw/other$none" ] || show 'not the nodes'
 	pid=$(pgrep -xo slipway)
 	[ "$(find "/proc/$pid/fd" -lname 'socket:*' | wc -l)" -le 2 ] || show "$(ls -l "/proc/$pid/fd")"
 }
+
+@test "up whose output is not read looks after its pod, and its containers go on" {
+	service app <<-END
+		command: [sh, -c, 'while :; do echo 0123456789012345678901234567890123456789; done']
+		stop_grace_period: 100ms
+	END
+	mkfifo pipe
+	sleep 60 <pipe 3>&- &
+	reader=$!
+	command slipway up >pipe 2>err.txt 3>&- &
+	up=$!
+	wait_for 5 is_field app State running
+	sleep 3
+	first=$(slipway logs --tail 1 -t app)
+	sleep 1
+	[ "$(slipway logs --tail 1 -t app)" != "$first" ]
+	limit=5 run slipway down -t 0
+	kill $reader
+	wait $up || :
+	assert_success
+}
+
+@test "up whose output is read slowly loses nothing of it" {
+	service app <<-END
+		command: [sh, -c, 'i=0; while [ \$\$i -lt 60000 ]; do echo 01234567890123456789012345678901234567890123456789; i=\$\$((i+1)); done']
+	END
+	cat >slowly.py <<-'END'
+		import sys, time
+		n = 0
+		while data := sys.stdin.buffer.read1(1 << 16):
+		    n += data.count(b"\n")
+		    time.sleep(0.03)
+		print(n)
+	END
+	slipway up 2>err.txt | python3 slowly.py >lines
+	[ "$(cat lines)" = 60000 ]
+}
+
+@test "a descriptor that up -d was started with is not kept open" {
+	service app <<-END
+		command: sleep 1000
+		stop_grace_period: 100ms
+	END
+	exec 70>marker
+	slipway up -d
+	exec 70>&-
+	[ -z "$(find "/proc/$(process supervisor)/fd" "/proc/$(process pause)/fd" -lname '*marker')" ]
+}
+
+@test "two who look at a dead pod at once do not take each other for it" {
+	service app <<-END
+		command: sleep 1000
+	END
+	slipway up -d
+	kill -KILL "$(process supervisor)"
+	wait_for 5 is_field app State dead
+	for k in 1 2 3 4; do
+		(for i in $(seq 30); do command slipway ps -a --format '{{.State}}'; done >"states.$k") 3>&- &
+		eval "p$k=\$!"
+	done
+	wait $p1 $p2 $p3 $p4
+	sort states.? | uniq -c
+	[ "$(sort -u states.?)" = dead ]
+}
