@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,6 +82,12 @@ struct err *fd_write_all(int fd, const void *data, size_t len)
 	while (len > 0) {
 		ssize_t n = write(fd, p, len);
 
+		if (n < 0 && errno == EAGAIN) {
+			struct pollfd room = { .fd = fd, .events = POLLOUT };
+
+			(void)poll(&room, 1, -1);
+			continue;
+		}
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -214,6 +221,35 @@ struct err *fd_list(int dir, char ***ret)
 struct err *fd_list_directories(int dir, char ***ret)
 {
 	return list(dir, true, ret);
+}
+
+int *fd_inherited(void)
+{
+	DIR *d;
+	const struct dirent *entry;
+	int *fds = mem_alloc(sizeof(int));
+	size_t n = 0;
+
+	(void)syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */);
+	d = opendir("/proc/self/fd");
+	while (d && (entry = readdir(d)) != NULL) {
+		int fd = (int)strtol(entry->d_name, NULL, 10); /* of "." and "..": 0 */
+
+		if (fd <= STDERR_FILENO || fd == dirfd(d))
+			continue;
+		fds = mem_grow(fds, n + 2, sizeof(*fds));
+		fds[n++] = fd;
+	}
+	if (d)
+		closedir(d);
+	fds[n] = -1;
+	return fds;
+}
+
+void fd_close_list(const int *fds)
+{
+	for (; fds && *fds >= 0; fds++)
+		(void)close(*fds);
 }
 
 /* Linux 6.3, and so not in every linux/memfd.h and linux/fcntl.h */

@@ -26,6 +26,13 @@ int fd_steal(int *fd);	/* moves it out; the variable becomes -1 */
  */
 struct err *fd_open_standard(void) must_check;
 
+/*
+ * Those above standard error that are open, from now on closed by exec: for main(),
+ * what the program was started with and is somebody's. Ends with -1; the caller's.
+ */
+int *fd_inherited(void) must_check;
+void fd_close_list(const int *fds); /* NULL is fine */
+
 /* New files get mode 0644; O_CLOEXEC is added. The error names @path. */
 struct err *fd_openat(int dir, const char *path, int flags, int *ret_fd) must_check;
 /*
@@ -34,6 +41,7 @@ struct err *fd_openat(int dir, const char *path, int flags, int *ret_fd) must_ch
  */
 struct err *fd_create(int dir, const char *path, int flags, int *ret_fd) must_check;
 
+/* Waits where the descriptor itself would not. */
 struct err *fd_write_all(int fd, const void *data, size_t len) must_check;
 /* All that is left in @from, to @to: by the kernel where it can (copy_file_range), else by hand. */
 struct err *fd_copy_all(int from, int to) must_check;

@@ -25,7 +25,7 @@ struct cli {
 	bool bound;		      /* by -p or -f: containers of others are not meant */
 	bool compose;		      /* called as "slipway compose" */
 	struct compose_options leave; /* what 'config' leaves out */
-	uint64_t inherited; /* bit n: descriptor n was open when we began, and is somebody's */
+	int *inherited; /* fd_inherited(): somebody's, and open for us, as -f may name it: -f <(generate) */
 	struct pod_config *config;
 	struct pod_host *host;
 	struct pod_early *early; /* of the pod that is to be started, or NULL */

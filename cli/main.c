@@ -136,21 +136,6 @@ static struct err *run(struct cli *c, int argc, char **argv, int *ret_code)
 	return run_command(c, command, argc - first, argv + first, ret_code);
 }
 
-/*
- * What we were started with goes into no container (R4); it stays open for us,
- * because -f may name it: slipway -f <(generate).
- */
-static uint64_t seal_inherited(void)
-{
-	uint64_t found = 0;
-
-	(void)syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */);
-	for (int fd = STDERR_FILENO + 1; fd < 64; fd++)
-		if (fcntl(fd, F_GETFD) >= 0)
-			found |= 1ULL << fd;
-	return found;
-}
-
 static void cli_clear(struct cli *c)
 {
 	compose_free(c->project);
@@ -158,6 +143,7 @@ static void cli_clear(struct cli *c)
 	pod_config_free(c->config);
 	strv_free(c->set);
 	strv_free(c->kept);
+	free(c->inherited);
 	strv_free(c->files);
 	strv_free(c->profiles);
 	strv_free(c->env_files);
@@ -175,7 +161,7 @@ static struct err *finish_output(void)
 
 int main(int argc, char **argv)
 {
-	struct cli c = { .inherited = seal_inherited() };
+	struct cli c = { .inherited = fd_inherited() };
 	int code = EXIT_SUCCESS;
 
 	log_setup("slipway", LOG_LEVEL_INFO, LOG_TEXT);

@@ -12,7 +12,7 @@
 #include "pod/internal.h"
 
 /* What it logs goes to a file beside the pods' logs. */
-void pod_go_background(const struct pod_host *h, const char *name, uint64_t inherited)
+void pod_go_background(const struct pod_host *h, const char *name, const int *inherited)
 {
 	auto_free char *path = mem_printf("%s/supervisor.log", h->root);
 	auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -20,9 +20,7 @@ void pod_go_background(const struct pod_host *h, const char *name, uint64_t inhe
 
 	(void)setsid();
 	/* whoever reads from a pipe we were given would wait for its end as long as the pod lives */
-	for (int fd = 3; fd < 64; fd++)
-		if (inherited >> fd & 1)
-			(void)close(fd);
+	fd_close_list(inherited);
 	for (int i = 0; i < 3; i++)
 		(void)dup2(null, i);
 	(void)!chdir("/");

@@ -57,6 +57,24 @@ static struct err *copy_metadata(int fd, const struct stat *st, bool archive)
 	return fchmod(fd, st->st_mode & 07777) < 0 ? err_errno("mode") : NULL;
 }
 
+/* A pipe that nobody reads from would keep us; what is written to a device is not a copy. */
+static struct err *open_target(int dir, const char *name, int *ret)
+{
+	auto_fd int fd = -1;
+	struct err *e = fd_create(dir, name, O_NOFOLLOW | O_NONBLOCK, &fd);
+	struct stat there;
+
+	if (err_code(e) == ENXIO || (!e && fstat(fd, &there) == 0 && !S_ISREG(there.st_mode))) {
+		err_free(e);
+		return err_new(EINVAL, "%s is there and no file: nothing is copied to it", name);
+	}
+	TRY(e);
+	if (ftruncate(fd, 0) < 0)
+		return err_errno("truncate %s", name);
+	*ret = fd_steal(&fd);
+	return NULL;
+}
+
 static struct err *copy_file(int from_dir, const char *from, int to_dir, const char *to,
 			     const struct stat *st, bool archive)
 {
@@ -64,7 +82,7 @@ static struct err *copy_file(int from_dir, const char *from, int to_dir, const c
 
 	TRY(fd_openat(from_dir, from, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, &in));
 	/* into what is there, as docker does: a file that is mounted cannot be replaced */
-	TRY(fd_create(to_dir, to, O_TRUNC | O_NOFOLLOW, &out));
+	TRY(open_target(to_dir, to, &out));
 	TRY(fd_copy_all(in, out));
 	return copy_metadata(out, st, archive);
 }

@@ -99,14 +99,17 @@ struct err *pod_collect(const struct pod_host *h)
 		auto_free char *lock = state_path(h, *name, "lock");
 		auto_fd int held = -1;
 
-		/* who holds the lock while it is collected cannot be starting at the same time */
-		auto_err struct err *e = fd_lock(AT_FDCWD, lock, LOCK_EX | LOCK_NB, &held);
+		/*
+		 * Who holds the lock while it is collected cannot be starting at the same time.
+		 * To look a shared one will do: others look, too, and would take us for the pod.
+		 */
+		auto_err struct err *e = fd_lock(AT_FDCWD, lock, LOCK_SH | LOCK_NB, &held);
 
 		if (e)
 			continue;
 		if (!cgroups)
 			TRY(cgroupfs_open(&cgroups));
-		if (needs_collecting(h, cgroups, *name))
+		if (needs_collecting(h, cgroups, *name) && flock(held, LOCK_EX | LOCK_NB) == 0)
 			complain(collect_dead(h, cgroups, *name), *name);
 	}
 	return NULL;

@@ -99,8 +99,8 @@ static struct err *attend(const struct compose_project *p, const struct compose_
 }
 
 struct err *pod_single(const struct pod_host *h, const struct pod_plan *plan,
-		       struct image *const *images, const struct compose_run *r, uint64_t inherited,
-		       struct pod_session_end *ret)
+		       struct image *const *images, const struct compose_run *r,
+		       const int *inherited, struct pod_session_end *ret)
 {
 	const struct pod_run_options options = { .stop_timeout = -1,
 						 .wait_timeout = -1,

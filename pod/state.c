@@ -29,12 +29,13 @@ char *state_data(const struct pod_host *h, const char *name, const char *file)
 	return mem_printf("%s/pods/%s%s%s", h->root, name, file ? "/" : "", file ? file : "");
 }
 
+/* Shared: two who look at once do not take each other for the pod. */
 bool state_alive(const struct pod_host *h, const char *name)
 {
 	auto_free char *path = state_path(h, name, "lock");
 	auto_fd int fd = open(path, O_RDWR | O_CLOEXEC);
 
-	return fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK;
 }
 
 /* ---- writing ---- */

@@ -25,7 +25,7 @@ enum { EXIT_ENGINE = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
 
 struct docker {
 	struct pod_host *host;
-	uint64_t inherited; /* bit n: descriptor n was open when we began */
+	int *inherited; /* fd_inherited() */
 };
 
 struct docker_command {

@@ -182,21 +182,9 @@ static struct err *run(struct docker *d, struct global_values *v, int argc, char
 	return run_command(d, c, argc - first, argv + first, ret_code);
 }
 
-/* What we were started with goes into no container. */
-static uint64_t seal_inherited(void)
-{
-	uint64_t found = 0;
-
-	(void)syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */);
-	for (int fd = STDERR_FILENO + 1; fd < 64; fd++)
-		if (fcntl(fd, F_GETFD) >= 0)
-			found |= 1ULL << fd;
-	return found;
-}
-
 int main(int argc, char **argv)
 {
-	struct docker d = { .inherited = seal_inherited() };
+	struct docker d = { .inherited = fd_inherited() };
 	struct global_values v = { 0 };
 	int code = EXIT_SUCCESS;
 
@@ -208,6 +196,7 @@ int main(int argc, char **argv)
 		e = run(&d, &v, argc, argv, &code);
 	opt_clear(global_options, &v);
 	pod_host_free(d.host);
+	free(d.inherited);
 	if (e)
 		log_error("%s", err_text(e));
 	if (e && code == EXIT_SUCCESS)

@@ -217,3 +217,17 @@ a_service() {
 	[ -z "$(slipway exec -T a find / -maxdepth 1 -name 'escaped*')" ]
 	slipway down -t 0
 }
+
+@test "a copy onto a pipe or a device is refused, and does not wait" {
+	service it <<-END
+		command: [sh, -c, 'mkfifo /pipe; exec sleep 1000']
+		stop_grace_period: 100ms
+	END
+	slipway up -d
+	wait_for 5 slipway exec -T it test -p /pipe
+	for target in /pipe /dev/null; do
+		limit=5 run slipway cp compose.yml "it:$target"
+		assert_failure 1
+		assert_line 'is there and no file'
+	done
+}

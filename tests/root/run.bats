@@ -467,3 +467,21 @@ shop() {
 	assert_line '[modes kept]'
 	no_pods
 }
+
+@test "standard output that does not wait gets all the same what run prints" {
+	cat >unwaiting.py <<-'END'
+		import os, subprocess, sys, time
+		r, w = os.pipe()
+		os.set_blocking(w, False)
+		p = subprocess.Popen(sys.argv[1:], stdout=w, stdin=subprocess.DEVNULL)
+		os.close(w)
+		time.sleep(1)
+		n = 0
+		while data := os.read(r, 65536):
+		    n += len(data)
+		print(n, p.wait())
+	END
+	run python3 unwaiting.py slipway run --rm -T "$registry/busybox" head -c 1000000 /dev/zero
+	assert_success
+	assert_output '1000000 0'
+}
