@@ -31,6 +31,7 @@ struct cli {
 	struct pod_early *early; /* of the pod that is to be started, or NULL */
 	struct compose_project *project;
 	char **kept; /* texts that live as long as this */
+	char **own_scale;
 };
 
 struct command {
@@ -78,6 +79,11 @@ struct err *cli_start_kept(struct cli *c, const char *pod) must_check;
 /* Whether the pod runs; one that is just ending is waited for. */
 bool cli_is_running(const struct pod_host *h, const char *name);
 /* 'up -d' of these services; the project at hand stays what it is. */
+/* Out of the pod, of which others are left; those that it does not have are passed over. */
+struct err *cli_remove_services(struct cli *c, const struct pod_state *s, char *const *services,
+				int64_t timeout, bool volumes) must_check;
+/* SERVICE=N for what has several instances; the caller's. */
+char **cli_scale_of(const struct pod_state *s) must_check;
 struct err *cli_up_detached(struct cli *c, char **services, char **scale, bool wait) must_check;
 void cli_images_free(const struct cli *c, struct image **images);
 

@@ -31,7 +31,7 @@ const struct opt global_options[] = {
 /* clang-format off */
 const struct command commands[] = {
 	{ "up",      "[SERVICE...]",            "create and start the pod",                      up_options,      false, cmd_up },
-	{ "down",    "",                        "stop the pod and remove what it left",          down_options,    false, cmd_down },
+	{ "down",    "[SERVICE...]",            "stop the pod, or services of it, and remove what they left",          down_options,    false, cmd_down },
 	{ "ps",      "[SERVICE...]",            "list the pod's containers",                     ps_options,      false, cmd_ps },
 	{ "logs",    "[SERVICE...]",            "show output",                                   logs_options,    false, cmd_logs },
 	{ "exec",    "SERVICE COMMAND [ARG...]", "run a command in a running container",         exec_options,    true,  cmd_exec },

@@ -39,18 +39,60 @@ static struct err *remove_pod(const struct cli *c, const char *pod, const struct
 	return v->volumes ? pod_remove_volumes(c->host, pod, true, NULL) : NULL;
 }
 
+struct err *cli_remove_services(struct cli *c, const struct pod_state *s, char *const *services,
+				int64_t timeout, bool volumes)
+{
+	auto_strv char **keys = NULL;
+
+	for (size_t i = 0; i < s->n_services; i++)
+		if (strv_has(services, s->services[i].service) ||
+		    strv_has(services, s->services[i].key))
+			strv_add(&keys, mem_strdup(s->services[i].key));
+	if (!keys)
+		return NULL;
+	TRY(pod_remove_services(c->host, s->name, keys, timeout, volumes));
+	for (size_t i = 0; i < s->n_services; i++)
+		if (strv_has(keys, s->services[i].key))
+			cli_say(c, " Container %s  Removed", s->services[i].container);
+	return NULL;
+}
+
+static bool is_running(const struct pod_service_state *s)
+{
+	return !str_one_of(s->state, (const char *const[]) { "exited", "created", "dead", NULL });
+}
+
+/* One of the services of a pod; *ret_done: others are left. */
+static struct err *remove_service(struct cli *c, const struct pod_state *s, const char *service,
+				  const struct rm_values *v, bool *ret_done)
+{
+	char *const one[] = { (char *)(uintptr_t)service, NULL };
+	bool runs = false, others = false;
+
+	for (size_t i = 0; i < s->n_services; i++) {
+		bool is_it = strcmp(s->services[i].service, service) == 0 ||
+			     strcmp(s->services[i].key, service) == 0;
+
+		others |= !is_it;
+		runs |= is_it && is_running(&s->services[i]);
+	}
+	if (runs && !v->force && !v->stop)
+		return err_new(EBUSY, "%s is running; stop it before, or use -f", service);
+	*ret_done = others;
+	return others ? cli_remove_services(c, s, one, v->force ? 0 : -1, v->volumes) : NULL;
+}
+
 static struct err *remove_one(struct cli *c, const char *operand, const struct rm_values *v)
 {
 	auto_free char *pod = NULL, *service = NULL;
 	auto_pod_state struct pod_state *s = NULL;
+	bool done = false;
 
 	TRY(cli_find(c, operand, &pod, &service));
 	TRY(pod_state_read(c->host, pod, &s));
-	if (!json_at(s->json, "kind") && s->n_services > 1)
-		return err_new(ENOTSUP,
-			       "%s is one of the services of pod %s, which are removed together: "
-			       "'slipway rm' of the pod when it has stopped, or 'slipway down'",
-			       operand, pod);
+	TRY(remove_service(c, s, service, v, &done));
+	if (done)
+		return NULL;
 	if (s->alive && !v->force && !v->stop)
 		return err_new(EBUSY, "%s is running; stop it before, or use -f", operand);
 	TRY(remove_pod(c, pod, v));

@@ -100,19 +100,41 @@ static struct err *remove_images(const struct cli *c, char *const *images)
 	return errors;
 }
 
+/* Unless those that are named are all that there are: then the pod goes. */
+static struct err *remove_some(struct cli *c, const char *name, const struct down_values *v,
+			       char **operands, bool *ret_done)
+{
+	auto_pod_state struct pod_state *s = NULL;
+	bool all = true;
+
+	if (!*operands)
+		return NULL;
+	TRY(cli_aim(c, operands, SIZE_MAX));
+	auto_err struct err *none = pod_state_read(c->host, name, &s);
+
+	for (size_t i = 0; !none && i < s->n_services; i++)
+		all &= strv_has(operands, s->services[i].service);
+	if (none || all)
+		return NULL;
+	*ret_done = true;
+	return cli_remove_services(c, s, operands, v->timeout, v->volumes);
+}
+
 struct err *cmd_down(struct cli *c, const void *values, char **operands, int *ret_code)
 {
 	const struct down_values *v = values;
 	const char *name = NULL;
 
 	(void)ret_code;
-	if (*operands)
-		return err_new(EINVAL, "down takes no services; 'slipway stop %s' stops one",
-			       *operands);
 	if (v->images && !str_one_of(v->images, (const char *const[]) { "all", "local", NULL }))
 		return err_new(EINVAL, "--rmi: '%s' is not all or local", v->images);
 	TRY(cli_name(c, &name));
 	TRY(cli_host(c));
+	bool done = false;
+
+	TRY(remove_some(c, name, v, operands, &done));
+	if (done)
+		return NULL;
 	auto_strv char **images = str_eq(v->images, "all") ? images_of(c, name) : NULL;
 
 	pod_record_remove(c->host, name);
@@ -214,25 +236,6 @@ struct err *cmd_restart(struct cli *c, const void *values, char **operands, int 
 	return ask(c, "restart", operands, timeout);
 }
 
-/* SERVICE=N for what had several instances. */
-static char **scale_of(const struct pod_state *s)
-{
-	char **scale = NULL;
-
-	for (size_t i = 0; i < s->n_services; i++) {
-		const char *service = s->services[i].service;
-		size_t n = 0;
-
-		for (size_t k = 0; k < s->n_services; k++)
-			n += strcmp(s->services[k].service, service) == 0;
-		auto_free char *text = mem_printf("%s=%zu", service, n);
-
-		if (n > 1 && !strv_has(scale, text))
-			strv_add(&scale, steal(&text));
-	}
-	return scale;
-}
-
 /* What runs is asked to; a pod that has ended, or was only created, is started as it was. */
 static struct err *start_pod(struct cli *c, const char *pod, char **services)
 {
@@ -243,7 +246,7 @@ static struct err *start_pod(struct cli *c, const char *pod, char **services)
 		return pod_ask(c->host, pod, "start", services, NULL);
 	if (json_at(s->json, "kind"))
 		return cli_start_kept(c, pod);
-	auto_strv char **scale = scale_of(s);
+	auto_strv char **scale = cli_scale_of(s);
 
 	return cli_up_detached(c, services, scale, false);
 }

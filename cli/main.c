@@ -143,6 +143,7 @@ static void cli_clear(struct cli *c)
 	pod_config_free(c->config);
 	strv_free(c->set);
 	strv_free(c->kept);
+	strv_free(c->own_scale);
 	free(c->inherited);
 	strv_free(c->files);
 	strv_free(c->profiles);

@@ -23,9 +23,9 @@ const struct opt up_options[] = {
 	{ 0, "quiet-pull", OPT_FLAG, NULL, V(quiet_pull), "no progress of pulls" },
 	{ 0, "no-deps", OPT_FLAG, NULL, V(no_deps), "only the services that are named" },
 	{ 0, "no-start", OPT_FLAG, NULL, V(no_start), "as 'create'; 'start' starts it" },
-	{ 0, "force-recreate", OPT_FLAG, NULL, V(force), "start a running pod anew, also when nothing has changed" },
+	{ 0, "force-recreate", OPT_FLAG, NULL, V(force), "start a running pod, or the services that are named, anew, also when nothing has changed" },
 	{ 0, "no-recreate", OPT_FLAG, NULL, V(keep), "leave a running pod as it is, also when the file has changed" },
-	{ 'V', "renew-anon-volumes", OPT_FLAG, NULL, V(renew_volumes), "start with new anonymous volumes" },
+	{ 'V', "renew-anon-volumes", OPT_FLAG, NULL, V(renew_volumes), "the same, with new anonymous volumes" },
 	{ 0, "abort-on-container-exit", OPT_FLAG, NULL, V(abort_on_exit), "stop the pod when any container exits" },
 	{ 0, "abort-on-container-failure", OPT_FLAG, NULL, V(abort_on_failure), "stop the pod when any container fails" },
 	{ 0, "exit-code-from", OPT_TEXT, "SERVICE", V(exit_from), "exit with the code of this service; stops the pod when any container exits" },
@@ -106,24 +106,89 @@ static struct err *check_values(const struct up_values *v)
 	return NULL;
 }
 
-/* The services that run and those that are asked for: who starts one of them keeps the others. */
-static struct err *widen_project(struct cli *c, const struct pod_state *running, char **operands)
+char **cli_scale_of(const struct pod_state *s)
+{
+	char **scale = NULL;
+
+	for (size_t i = 0; i < s->n_services; i++) {
+		const char *service = s->services[i].service;
+		size_t n = 0;
+
+		for (size_t k = 0; k < s->n_services; k++)
+			n += strcmp(s->services[k].service, service) == 0;
+		auto_free char *text = mem_printf("%s=%zu", service, n);
+
+		if (n > 1 && !strv_has(scale, text))
+			strv_add(&scale, steal(&text));
+	}
+	return scale;
+}
+
+/* Instances that there are stay, unless their number is given. */
+static void keep_scale(struct cli *c, const struct pod_state *s)
+{
+	auto_strv char **now = cli_scale_of(s), **before = c->own_scale;
+
+	c->own_scale = strv_dup(c->scale);
+	for (char **n = now; n && *n; n++) {
+		auto_free char *name = mem_strndup(*n, strcspn(*n, "=") + 1);
+		bool given = false;
+
+		for (char **o = c->scale; o && *o; o++)
+			given |= str_starts(*o, name);
+		if (!given)
+			strv_add(&c->own_scale, mem_strdup(*n));
+	}
+	c->scale = c->own_scale;
+}
+
+/* Services that the file has no more are left out. */
+static struct err *load_known(struct cli *c, char **names, char *const *operands)
+{
+	auto_strv char **known = NULL;
+
+	compose_free(steal(&c->project));
+	struct err *e = cli_project(c, names, false);
+
+	if (err_code(e) != ENOENT)
+		return e;
+	err_free(e);
+	TRY(cli_project(c, NULL, false));
+	for (char **n = names; *n; n++)
+		if (strv_has(operands, *n) || compose_find(c->project, *n))
+			strv_add(&known, mem_strdup(*n));
+	compose_free(steal(&c->project));
+	return cli_project(c, known, false);
+}
+
+/* The services that the pod has and those that are asked for: who starts one of them keeps the others. */
+static struct err *widen_project(struct cli *c, const struct pod_state *s, char **operands)
 {
 	auto_strv char **names = strv_dup(operands);
 
 	if (!*operands)
 		return NULL;
-	for (size_t i = 0; i < running->n_services; i++)
-		if (!strv_has(names, running->services[i].service))
-			strv_add(&names, mem_strdup(running->services[i].service));
-	compose_free(steal(&c->project));
-	return cli_project(c, names, false);
+	for (size_t i = 0; i < s->n_services; i++)
+		if (!strv_has(names, s->services[i].service))
+			strv_add(&names, mem_strdup(s->services[i].service));
+	keep_scale(c, s);
+	return load_known(c, names, operands);
 }
 
+/* What is asked for: by name (or none: all), and with what that depends on. */
+struct asked {
+	char **names, **wanted;
+};
+
 /* Replaces the services that have changed; *ret_done: that was all. */
-static struct err *apply(const struct cli *c, int64_t timeout, bool *ret_done)
+static struct err *apply(const struct cli *c, const struct up_values *v, const struct asked *a,
+			 bool *ret_done)
 {
-	struct err *e = pod_apply(c->host, c->project, timeout);
+	const struct pod_update update = { .timeout = v->timeout,
+					   .services = *a->names ? a->wanted : NULL,
+					   .anew = v->force || v->renew_volumes ? a->names : NULL,
+					   .renew_volumes = v->renew_volumes };
+	struct err *e = pod_apply(c->host, c->project, &update);
 
 	if (err_code(e) == ENOTSUP) { /* the pod itself is another */
 		err_free(e);
@@ -137,26 +202,46 @@ static struct err *apply(const struct cli *c, int64_t timeout, bool *ret_done)
 	return NULL;
 }
 
-/* Another 'up' is still at it, and to be waited for; or it could not start all, and that is tried again. */
-static bool is_unfinished(const struct pod_state *running)
+/* Another 'up' is still at it, and to be waited for; or it has not started all, and that is done now. */
+static bool is_unfinished(const struct pod_state *running, const struct asked *a)
 {
-	for (size_t i = 0; i < running->n_services; i++)
-		if (strcmp(running->services[i].state, "created") == 0)
+	for (size_t i = 0; i < running->n_services; i++) {
+		const struct pod_service_state *s = &running->services[i];
+
+		if (strv_has(a->wanted, s->service) &&
+		    (strcmp(s->state, "created") == 0 || json_is_true(json_at(s->json, "resting"))))
 			return true;
+	}
 	return false;
+}
+
+/* What had ended while others ran on runs again, as with docker compose. */
+static struct err *start_ended(const struct cli *c, const struct asked *a)
+{
+	auto_pod_state struct pod_state *s = NULL;
+	auto_strv char **ended = NULL;
+
+	TRY(pod_state_read(c->host, c->project->name, &s));
+	for (size_t i = 0; i < s->n_services; i++)
+		if (strcmp(s->services[i].state, "exited") == 0 &&
+		    strv_has(a->wanted, s->services[i].service))
+			strv_add(&ended, mem_strdup(s->services[i].key));
+	return ended ? pod_ask(c->host, c->project->name, "start", ended, NULL) : NULL;
 }
 
 /* *ret_go_on: the pod is to be started; else it stays as it is. */
 static struct err *replace_running(const struct cli *c, const struct pod_plan *plan,
 				   const struct pod_state *running, const struct up_values *v,
-				   bool *ret_go_on)
+				   const struct asked *a, bool *ret_go_on)
 {
-	bool changed = pod_changed(plan, running), done = false;
-	bool apart = !v->force && !v->renew_volumes && detached(v);
+	bool named = *a->names != NULL, done = false;
+	bool changed = pod_changed(plan, running, named ? a->wanted : NULL);
+	bool anew = v->force || v->renew_volumes;
+	bool wanted = anew || (changed ? !v->keep : is_unfinished(running, a));
 
-	if (apart && (changed ? !v->keep : is_unfinished(running)))
-		TRY(apply(c, v->timeout, &done));
-	*ret_go_on = !done && (v->force || (changed && !v->keep));
+	if (wanted && detached(v) && (named || !anew))
+		TRY(apply(c, v, a, &done));
+	*ret_go_on = !done && (anew || (changed && !v->keep));
 	if (done)
 		return NULL;
 	if (*ret_go_on) {
@@ -170,7 +255,7 @@ static struct err *replace_running(const struct cli *c, const struct pod_plan *p
 			       "'slipway down' ends it",
 			       c->project->name);
 	log_info("pod %s is already running", c->project->name);
-	return NULL;
+	return start_ended(c, a);
 }
 
 static struct err *start_pod(struct cli *c, const struct pod_plan *plan, struct image **images,
@@ -201,25 +286,6 @@ static bool is_starting(const struct pod_host *h, const char *name)
 	return false;
 }
 
-/* What is asked for: by name (or none: all), and with what that depends on. */
-struct asked {
-	char **names, **wanted;
-};
-
-/* What had ended while others ran on runs again, as with docker compose. */
-static struct err *start_ended(const struct cli *c, const struct asked *a)
-{
-	auto_pod_state struct pod_state *s = NULL;
-	auto_strv char **ended = NULL;
-
-	TRY(pod_state_read(c->host, c->project->name, &s));
-	for (size_t i = 0; i < s->n_services; i++)
-		if (strcmp(s->services[i].state, "exited") == 0 &&
-		    strv_has(a->wanted, s->services[i].service))
-			strv_add(&ended, mem_strdup(s->services[i].key));
-	return ended ? pod_ask(c->host, c->project->name, "start", ended, NULL) : NULL;
-}
-
 static struct err *start_or_replace(struct cli *c, const struct pod_plan *plan,
 				    struct image **images, const struct pod_state *running,
 				    const struct up_values *v, const struct asked *a, int *ret_code)
@@ -227,10 +293,9 @@ static struct err *start_or_replace(struct cli *c, const struct pod_plan *plan,
 	bool go_on = true;
 
 	if (running)
-		TRY(replace_running(c, plan, running, v, &go_on));
+		TRY(replace_running(c, plan, running, v, a, &go_on));
 	if (go_on)
 		return start_pod(c, plan, images, v, ret_code);
-	TRY(start_ended(c, a));
 	return up_waits(c, v) ? pod_wait_up(c->host, c->project->name, a->names, v->wait_timeout)
 			      : NULL;
 }
@@ -256,11 +321,38 @@ static uint64_t trace_next(uint64_t since, const char *what)
 	return trace_begin();
 }
 
+static char **names_of(const struct compose_project *p)
+{
+	char **names = NULL;
+
+	for (size_t i = 0; i < p->n_services; i++)
+		strv_add(&names, mem_strdup(p->services[i].name));
+	return names;
+}
+
+/* Who starts one service of a pod that has ended, or was only created, leaves the others as they are. */
+static struct err *find_resting(struct cli *c, char **operands, char ***ret)
+{
+	auto_pod_state struct pod_state *s = NULL;
+	auto_strv char **wanted = names_of(c->project);
+	auto_err struct err *none =
+		*operands ? pod_state_read(c->host, c->project->name, &s) : NULL;
+
+	if (!s)
+		return NULL;
+	TRY(widen_project(c, s, operands));
+	for (size_t i = 0; i < c->project->n_services; i++)
+		if (!strv_has(wanted, c->project->services[i].name))
+			strv_add(ret, mem_strdup(c->project->services[i].name));
+	return NULL;
+}
+
 static struct err *up(struct cli *c, const struct up_values *v, char **operands, int *ret_code)
 {
 	auto_pod_plan struct pod_plan *plan = NULL;
 	auto_pod_state struct pod_state *running = NULL;
 	auto_strv char **warnings = NULL, **wanted = NULL;
+	struct up_values own = *v;
 	struct image **images = NULL;
 	uint64_t since = trace_begin();
 
@@ -270,11 +362,11 @@ static struct err *up(struct cli *c, const struct up_values *v, char **operands,
 	TRY(cli_host(c));
 	if (cli_is_running(c->host, c->project->name)) {
 		TRY(pod_state_read(c->host, c->project->name, &running));
-		for (size_t i = 0; i < c->project->n_services; i++)
-			strv_add(&wanted, mem_strdup(c->project->services[i].name));
+		wanted = names_of(c->project);
 		TRY(widen_project(c, running, operands));
 	} else {
 		pod_early_begin(c->early);
+		TRY(find_resting(c, operands, &own.resting));
 	}
 	since = trace_next(since, "look whether it runs");
 	struct err *e = cli_images(c, v->pull, v->quiet_pull, &images);
@@ -286,10 +378,11 @@ static struct err *up(struct cli *c, const struct up_values *v, char **operands,
 	for (char **w = warnings; w && *w; w++)
 		log_warn("%s", *w);
 	if (!e)
-		e = bring_up(c, plan, images, running, v,
+		e = bring_up(c, plan, images, running, &own,
 			     &(const struct asked) { operands, wanted }, ret_code);
 	pod_plan_free(steal(&plan));
 	cli_images_free(c, images);
+	strv_free(own.resting);
 	return e;
 }
 

@@ -10,6 +10,7 @@ struct up_values {
 	const char *pull, *exit_from, *trace;
 	char **files, **attach, **no_attach, **scale;
 	int64_t timeout, wait_timeout;
+	char **resting; /* no option: see pod_run_options */
 };
 
 /* Whether 'up' returns when all is well, and not when all has been started. */

@@ -37,6 +37,7 @@ static struct pod_run_options run_options(const struct cli *c, const struct up_v
 		.abort = v->abort_on_exit || v->exit_from ? POD_ABORT_ON_EXIT
 			 : v->abort_on_failure || kill	  ? POD_ABORT_ON_FAILURE
 							  : POD_ABORT_NEVER,
+		.resting = v->resting,
 		.exit_from = v->exit_from ? v->exit_from : policy->main,
 		.main = policy->main,
 	};

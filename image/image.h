@@ -149,6 +149,7 @@ struct err *image_base(const char *root, char **ret_path) must_check;
 
 /* ---- volumes ---- */
 
+#define IMAGE_VOLUME_ANONYMOUS "slipway.anonymous=true" /* its label */
 struct image_volume {
 	char *name;
 	char *path; /* of its data */

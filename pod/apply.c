@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -152,8 +153,44 @@ static bool restarts_with(const struct compose_service *s, char *const *replaced
 	return false;
 }
 
+/* What pod_apply() asks for. */
+struct request {
+	char *dir;
+	char **services, **anew;
+	int64_t timeout;
+	bool renew_volumes;
+};
+
+static struct err *read_request(const char *text, struct request *ret)
+{
+	auto_json json_t *j = NULL;
+	const char *dir = NULL;
+
+	TRY(json_parse(text, strlen(text), NEXT_MAX, &j));
+	TRY(json_get_str(j, "dir", &dir));
+	TRY(json_get_int(j, "timeout", &ret->timeout));
+	TRY(json_get_strv(j, "services", &ret->services));
+	TRY(json_get_strv(j, "anew", &ret->anew));
+	TRY(json_get_bool(j, "renew_volumes", &ret->renew_volumes));
+	ret->dir = mem_strdup(dir ? dir : "/");
+	return NULL;
+}
+
+static void forget_request(struct request *r)
+{
+	free(r->dir);
+	strv_free(r->services);
+	strv_free(r->anew);
+}
+
+static bool is_asked_for(const struct request *r, const struct plan_container *c)
+{
+	return !r->services || strv_has(r->services, c->service->name);
+}
+
 /* The services that do not run on as they are: changed, ended, or to be restarted with one of them. */
-static char **find_replaced(const struct pod *p, const struct pod_plan *plan)
+static char **find_replaced(const struct pod *p, const struct pod_plan *plan,
+			    const struct request *r)
 {
 	char **replaced = NULL;
 	bool more = true;
@@ -162,8 +199,9 @@ static char **find_replaced(const struct pod *p, const struct pod_plan *plan)
 		const struct plan_container *c = &plan->containers[i];
 		const struct container *old = pod_find(p, c->key);
 
-		if (!old || container_is_dead(old) || old->stopping ||
-		    !str_eq(old->plan->hash, c->hash))
+		if (!old || (is_asked_for(r, c) && (container_is_dead(old) || old->stopping ||
+						    !str_eq(old->plan->hash, c->hash) ||
+						    strv_has(r->anew, c->service->name))))
 			strv_add(&replaced, mem_strdup(c->key));
 	}
 	while (more) {
@@ -186,11 +224,16 @@ static void retire(struct pod *p, struct container *c)
 	p->retired[p->n_retired++] = c;
 	c->stop_asked = true;
 	c->again = 0;
+	c->renewed = p->renew_volumes && pod_find(p, c->plan->key);
 	container_stop(c, p->apply_timeout);
 }
 
-/* One for each of @plan's: those that run on, and new ones. The others are retired. */
-static struct container **choose(struct pod *p, const struct pod_plan *plan, char *const *replaced)
+/*
+ * One for each of @plan's: those that run on, and new ones. The others are retired.
+ * One that was not asked for stays what it is, and its plan the old one.
+ */
+static struct container **choose(struct pod *p, const struct pod_plan *plan, char *const *replaced,
+				 const struct request *r)
 {
 	struct container **chosen = mem_alloc(plan->n_containers * sizeof(struct container *));
 
@@ -199,11 +242,14 @@ static struct container **choose(struct pod *p, const struct pod_plan *plan, cha
 
 		if (!strv_has(replaced, c->key)) {
 			chosen[i] = pod_find(p, c->key);
+			if (!is_asked_for(r, c))
+				continue;
 			chosen[i]->plan = c;
+			chosen[i]->planned = plan;
 			continue;
 		}
 		chosen[i] = container_new(p, c);
-		chosen[i]->born = plan;
+		chosen[i]->born = chosen[i]->planned = plan;
 		chosen[i]->reason = START_BY_CHANGE;
 	}
 	return chosen;
@@ -243,26 +289,13 @@ static void refresh_names(const struct pod *p, char *const *replaced)
 						pod_address(p)));
 }
 
-/* @how: "TIMEOUT DIR", as pod_apply() puts it. */
-static struct err *read_request(const char *how, int64_t *ret_timeout, const char **ret_dir)
+static struct err *change(struct pod *p, const struct request *r)
 {
-	auto_free char *number = mem_strndup(how, strcspn(how, " "));
-
-	*ret_dir = how + strlen(number) + (how[strlen(number)] == ' ');
-	return str_number(number, -1, INT32_MAX, ret_timeout);
-}
-
-struct err *apply_begin(struct pod *p, const char *how)
-{
-	const char *dir = NULL;
-	int64_t timeout = -1;
-
-	TRY(read_request(how, &timeout, &dir));
 	struct generation *g = mem_alloc(sizeof(*g));
 	struct netns_port *ports = NULL;
 	struct err *e = p->applying ? err_new(EBUSY, "pod %s is being changed", p->plan->name)
 			: !p->up || p->stopping ? err_new(EBUSY, "pod %s is not up", p->plan->name)
-						: make_generation(p, dir, g);
+						: make_generation(p, r->dir, g);
 
 	if (!e)
 		e = check_whole(p, g->plan, &ports);
@@ -270,17 +303,14 @@ struct err *apply_begin(struct pod *p, const char *how)
 		generation_free(g);
 		return e;
 	}
-	auto_strv char **replaced = find_replaced(p, g->plan);
+	auto_strv char **replaced = find_replaced(p, g->plan, r);
 	struct container **old = p->containers;
 	size_t n_old = p->plan->n_containers;
 
-	p->apply_timeout = timeout;
+	p->apply_timeout = r->timeout;
+	p->renew_volumes = r->renew_volumes;
 	err_free(steal(&p->apply_error)); /* of one that nobody waited for */
-	p->containers = choose(p, g->plan, replaced);
-	for (size_t i = 0; i < n_old; i++)
-		if (!is_among(p->containers, g->plan->n_containers, old[i]))
-			retire(p, old[i]);
-	free(old);
+	p->containers = choose(p, g->plan, replaced, r);
 	free(p->steps);
 	free(p->ports);
 	p->steps = mark_steps(g->plan, replaced);
@@ -288,9 +318,24 @@ struct err *apply_begin(struct pod *p, const char *how)
 	p->plan = g->plan;
 	g->next = p->generations;
 	p->generations = g;
+	for (size_t i = 0; i < n_old; i++)
+		if (!is_among(p->containers, g->plan->n_containers, old[i]))
+			retire(p, old[i]);
+	free(old);
 	p->applying = p->dirty = true;
 	refresh_names(p, replaced);
 	return NULL;
+}
+
+struct err *apply_begin(struct pod *p, const char *how)
+{
+	struct request r = { .timeout = -1 };
+	struct err *e = read_request(how, &r);
+
+	if (!e)
+		e = change(p, &r);
+	forget_request(&r);
+	return e;
 }
 
 /* ---- on the way ---- */
@@ -320,18 +365,6 @@ void apply_failed(struct pod *p, size_t index, struct err *take_e)
 			steps_give_up(p, i);
 }
 
-/* Its files go aside: who comes after it begins with the image's. */
-static void forget_files(const struct pod *p, const struct container *c)
-{
-	auto_free char *folder = mem_printf("rootfs/%s", c->plan->key);
-	auto_free char *from = state_data(p->host, p->plan->name, folder);
-	auto_free char *label = mem_printf("%s-%s", p->plan->name, c->id);
-	auto_err struct err *e = trash_put(p->host, from, label);
-
-	if (e)
-		log_warn("%s", err_text(e));
-}
-
 static void on_retired_event(void *arg)
 {
 	struct pod *p = arg;
@@ -346,9 +379,12 @@ static void on_retired_event(void *arg)
 			p->retired[kept++] = c;
 			continue;
 		}
-		pod_event(p, c, "destroy", "Removed");
+		if (!c->removed)
+			pod_event(p, c, "destroy", "Removed");
 		err_ignore(cgroupfs_destroy(steal(&c->group), CGROUP_WAIT));
-		forget_files(p, c);
+		container_forget_files(c); /* who comes after it begins with the image's */
+		if (c->renewed)
+			container_forget_volumes(c);
 		container_free(c);
 	}
 	p->n_retired = kept;
@@ -360,7 +396,7 @@ static bool is_used(const struct pod *p, const struct pod_plan *plan)
 	bool used = plan == p->plan || p->n_retired;
 
 	for (size_t i = 0; i < p->plan->n_containers && !used; i++)
-		used = p->containers[i]->born == plan;
+		used = p->containers[i]->born == plan || p->containers[i]->planned == plan;
 	return used;
 }
 
@@ -438,9 +474,23 @@ void apply_forget(struct pod *p)
 
 /* ---- the asking side ---- */
 
-struct err *pod_apply(const struct pod_host *h, const struct compose_project *p, int64_t timeout)
+/* What apply_begin() reads. */
+static char *request_text(const char *dir, const struct pod_update *u)
 {
-	auto_free char *how = mem_printf("%lld %s", (long long)timeout, p->dir);
+	auto_json json_t *j = json_object();
+
+	json_put_str(j, "dir", dir);
+	json_put_int(j, "timeout", u->timeout);
+	json_put_strv(j, "services", u->services);
+	json_put_strv(j, "anew", u->anew);
+	json_put_bool(j, "renew_volumes", u->renew_volumes);
+	return json_text(j, 0);
+}
+
+struct err *pod_apply(const struct pod_host *h, const struct compose_project *p,
+		      const struct pod_update *u)
+{
+	auto_free char *how = request_text(p->dir, u);
 	auto_free char *path = state_path(h, p->name, "next.yml");
 	auto_free char *turn = state_path(h, p->name, "next.lock");
 	auto_fd int lock = -1;

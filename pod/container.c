@@ -39,6 +39,8 @@ struct err *container_is_up(const struct container *c)
 {
 	const char *name = c->plan->service->name;
 
+	if (c->given_up) /* nobody has asked for it */
+		return NULL;
 	if (c->health == HEALTH_UNHEALTHY)
 		return err_new(EIO, "service %s is unhealthy", name);
 	if (c->state == CONTAINER_EXITED && c->exit_code)

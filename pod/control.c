@@ -34,6 +34,7 @@ struct client {
 	/* what it waits for: an end where nothing else is said */
 	bool waiting, starting, healthy, applied;
 	bool running_out; /* of what is still to be started, too */
+	bool removing;	  /* what has ended is taken out of the pod */
 	bool listening, attached;
 };
 
@@ -80,8 +81,8 @@ static void answer(struct client *c, struct err *take_e)
 
 static bool chosen(const struct client *c, const struct container *k)
 {
-	return !c->services || strv_has(c->services, k->plan->service->name) ||
-	       strv_has(c->services, k->plan->key);
+	return !k->removed && (!c->services || strv_has(c->services, k->plan->service->name) ||
+			       strv_has(c->services, k->plan->key));
 }
 
 /* One that 'up' has not come to yet is not started at all: else it would run although it was stopped. */
@@ -140,6 +141,21 @@ static struct err *stop_services(struct pod *p, struct client *c, const char *ti
 			keep_down(p, i);
 			container_stop(p->containers[i], ms);
 		}
+	return NULL;
+}
+
+static struct err *remove_services(struct pod *p, struct client *c, const char *timeout,
+				   bool volumes)
+{
+	if (!c->services)
+		return err_new(EINVAL, "remove: a service is needed");
+	if (p->stopping)
+		return err_new(EBUSY, "pod %s is being stopped", p->plan->name);
+	TRY(stop_services(p, c, timeout));
+	c->removing = true;
+	for (size_t i = 0; i < p->plan->n_containers; i++)
+		if (chosen(c, p->containers[i]))
+			p->containers[i]->renewed = volumes;
 	return NULL;
 }
 
@@ -301,13 +317,18 @@ static struct err *obey(struct client *c, const char *text, size_t len)
 	TRY(json_get_str(j, "do", &what));
 	TRY(json_get_str(j, "argument", &argument));
 	TRY(json_get_strv(j, "services", &c->services));
-	for (char **s = c->services; s && *s; s++)
-		if (!pod_find(p, *s))
+	for (char **s = c->services; s && *s; s++) {
+		const struct container *k = pod_find(p, *s);
+
+		if (!k || k->removed)
 			return pod_no_service(*s);
+	}
 	if (strcmp(what, "kill") == 0)
 		return kill_services(p, c, argument);
 	if (strcmp(what, "stop") == 0)
 		return stop_services(p, c, argument);
+	if (strcmp(what, "remove") == 0 || strcmp(what, "remove-volumes") == 0)
+		return remove_services(p, c, argument, what[6] == '-');
 	if (strcmp(what, "suspend") == 0) {
 		p->interrupted = true;
 		return stop_services(p, c, NULL);
@@ -500,6 +521,9 @@ static struct err *outcome(struct pod *p, const struct client *c)
 		return first_not_up(p, c);
 	if (c->starting && p->stopping)
 		return err_new(EINTR, "pod %s is being stopped", p->plan->name);
+	for (size_t i = 0; i < p->plan->n_containers && c->removing; i++)
+		if (chosen(c, p->containers[i]) && container_is_dead(p->containers[i]))
+			container_remove(p->containers[i]);
 	return c->starting ? start_errors(p, c) : NULL;
 }
 

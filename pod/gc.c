@@ -247,7 +247,7 @@ static struct err *each_volume(const struct pod_host *h, const char *name, bool 
 		struct image_volume *v = &volumes[i];
 
 		if (strv_has(v->labels, label) &&
-		    (!anonymous || strv_has(v->labels, "slipway.anonymous=true"))) {
+		    (!anonymous || strv_has(v->labels, IMAGE_VOLUME_ANONYMOUS))) {
 			struct err *e = remove(h, v->name);
 
 			if (!e && ret_removed)

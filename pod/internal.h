@@ -325,7 +325,8 @@ struct container {
 	struct pod *pod;
 	const struct plan_container *plan;
 	const struct pod_plan
-		*born; /* whose texts its process and log use; NULL: the pod's first */
+		*born,	  /* whose texts its process and log use; NULL: the pod's first */
+		*planned; /* which @plan is of */
 	enum container_state state;
 	struct runtime_container process;
 	struct cgroupfs *group;
@@ -345,6 +346,8 @@ struct container {
 	bool go_sent;
 	enum start_reason reason;
 	bool given_up;	 /* it is not to be started: who waits for that waits in vain */
+	bool renewed;	 /* it goes, and its anonymous volumes with it */
+	bool removed;	 /* told to nobody any more: see remove.c */
 	bool stop_asked; /* by a person: it does not come back... */
 	uint64_t again;	 /* ...unless this request, a restart, starts it; 0: none */
 	bool stopping;	 /* the signal was sent */
@@ -419,7 +422,8 @@ struct pod {
 	size_t n_retired;
 	struct watch *on_retired;
 	struct err *apply_error;
-	int64_t apply_timeout; /* milliseconds for those that are replaced; -1: their own */
+	int64_t apply_timeout; /* of its pod_update */
+	bool renew_volumes;    /* of its pod_update */
 	bool applying;
 	uint64_t restarts_asked; /* requests so far: see container.again */
 	bool told_stopping;
@@ -508,6 +512,12 @@ void container_hear_end(struct output *o);
 void container_hold(struct container *c, bool held);
 void container_listen(struct container *c); /* or not, while it or the pod is held */
 void container_release(struct container *c);
+
+/* remove.c */
+/* One that has ended is taken out of its pod. */
+void container_remove(struct container *c);
+void container_forget_files(const struct container *c);
+void container_forget_volumes(const struct container *c); /* anonymous ones */
 
 /* ---- terminal.c ---- */
 

@@ -16,6 +16,7 @@
 
 #include "base/fd.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "pod/internal.h"
 
 static void on_signal(void *arg)
@@ -150,6 +151,36 @@ static struct err *make_data(const struct pod *p)
 	return NULL;
 }
 
+/* As the last state of the pod tells it. */
+static void recall(struct container *c, const struct pod_service_state *old)
+{
+	if (!old || str_one_of(old->state, (const char *const[]) { "created", NULL }))
+		return;
+	const char *id = json_string_value(json_at(old->json, "id"));
+
+	c->state = CONTAINER_EXITED;
+	c->exit_code = (int)old->exit_code;
+	c->started = mem_strdup(old->started);
+	c->finished = mem_strdup(old->finished);
+	if (id && strlen(id) < sizeof(c->id))
+		memcpy(c->id, id, strlen(id) + 1);
+}
+
+static void lay_to_rest(struct pod *p)
+{
+	auto_pod_state struct pod_state *s = NULL;
+	auto_err struct err *none = pod_state_read(p->host, p->plan->name, &s);
+
+	for (size_t i = 0; i < p->plan->n_containers; i++) {
+		struct container *c = p->containers[i];
+
+		if (!strv_has(p->options->resting, c->plan->service->name))
+			continue;
+		steps_give_up(p, i);
+		recall(c, none ? NULL : pod_state_find(s, c->plan->key));
+	}
+}
+
 static struct err *open_pod(struct pod *p)
 {
 	TRY(lock_pod(p));
@@ -159,6 +190,8 @@ static struct err *open_pod(struct pod *p)
 	TRY(fd_openat(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY, &p->own_pidns));
 	p->steps = mem_alloc(p->plan->n_steps * sizeof(*p->steps));
 	make_containers(p);
+	if (p->options->resting)
+		lay_to_rest(p);
 	if (p->options->quit_signals) {
 		p->on_int = loop_signal(p->loop, SIGINT, on_signal, p);
 		p->on_term = loop_signal(p->loop, SIGTERM, on_signal, p);

@@ -186,6 +186,8 @@ struct pod_run_options {
 	const char *exit_from;	  /* whose exit code is the result; NULL: see pod_result */
 	struct pod_limits limits; /* where a cluster's agent has set them already, its own hold */
 	const struct pod_owner *owner;
+	/* Services that are not to be started: of the pod all the same, as its last state tells them. */
+	char *const *resting;
 	bool transient; /* nothing of it stays once it has ended, however it ended: no state, no logs */
 	bool last_words; /* a pod that did not come up: the error has the last lines of who failed */
 	/* Of pod_start(): the pod is over, and pod_finish() is to be called. Once, from the loop. */
@@ -287,8 +289,11 @@ struct err *pod_state_list(const struct pod_host *h, struct pod_state ***ret,
 void pod_state_free(struct pod_state *s);
 void pod_state_cleanup(struct pod_state **s);
 #define auto_pod_state cleanup_with(pod_state_cleanup)
-/* Whether @plan is another pod than the one that runs: other services, configurations or images. */
-bool pod_changed(const struct pod_plan *plan, const struct pod_state *s);
+/*
+ * Whether @plan is another pod than the one that runs: other services, or of @services
+ * (NULL: all) other configurations or images.
+ */
+bool pod_changed(const struct pod_plan *plan, const struct pod_state *s, char *const *services);
 /* @key: a service (its first instance), or pod_key() of one of its instances. */
 const struct pod_service_state *pod_state_find(const struct pod_state *s, const char *key);
 struct err *pod_no_service(const char *key) must_check; /* the error that there is none */
@@ -325,10 +330,15 @@ struct err *pod_wait_up(const struct pod_host *h, const char *name, char *const 
  * replaced, what is new is started, what is gone is stopped, the others run on.
  * ENOTSUP when what the pod has as a whole is another: its network, its published
  * ports, x-slipway. What could not be started is the error; all else has been done.
- * @timeout: milliseconds for what is stopped, -1: its own grace period.
  */
+struct pod_update {
+	int64_t timeout;       /* milliseconds for what is stopped; -1: its own grace period */
+	char *const *services; /* the others stay as they are, changed or ended; NULL: all */
+	char *const *anew;     /* replaced also when nothing has changed */
+	bool renew_volumes;    /* with new anonymous volumes */
+};
 struct err *pod_apply(const struct pod_host *h, const struct compose_project *p,
-		      int64_t timeout) must_check;
+		      const struct pod_update *u) must_check;
 
 /*
  * Calls @on_event for what happens to @services (NULL: all) until it returns
@@ -479,6 +489,13 @@ struct err *pod_info(const struct pod_host *h, json_t **ret) must_check;
 
 /* ---- cleaning up ---- */
 
+/*
+ * Takes services (or instances, by key) out of a pod that runs, where they are stopped
+ * within @timeout milliseconds (-1: their own grace period), or has ended; with
+ * @volumes their anonymous volumes, too. The caller sees to it that others are left.
+ */
+struct err *pod_remove_services(const struct pod_host *h, const char *name, char *const *keys,
+				int64_t timeout, bool volumes) must_check;
 /* Removes the volumes that pod @name has made: all, or the anonymous ones. Their names, for who wants them. */
 struct err *pod_remove_volumes(const struct pod_host *h, const char *name, bool anonymous,
 			       char ***ret_removed) must_check;

@@ -96,7 +96,7 @@ static void resolve_volume(const struct compose_project *p, const struct compose
 	strv_add(&out->labels, mem_printf("com.docker.compose.project=%s",
 					  v && p->policy.project ? p->policy.project : p->name));
 	strv_add(&out->labels, v ? mem_printf("com.docker.compose.volume=%s", v->key)
-				 : mem_strdup("slipway.anonymous=true"));
+				 : mem_strdup(IMAGE_VOLUME_ANONYMOUS));
 	out->copy_up = !m->nocopy && !m->subpath;
 	out->subpath = m->subpath;
 }

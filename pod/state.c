@@ -107,6 +107,7 @@ static json_t *container_json(const struct pod *p, size_t index)
 	json_put_int(j, "exit_code", c->exit_code);
 	json_put_int(j, "restarts", c->restarts);
 	json_put_bool(j, "oom", c->oom);
+	json_put_bool(j, "resting", c->given_up);
 	json_put_int(j, "pid", c->state == CONTAINER_RUNNING ? c->process.pid : 0);
 	json_put_int(j, "start_time", (int64_t)c->start_time);
 	json_put_str(j, "id", c->id);
@@ -169,7 +170,8 @@ struct err *state_store(const struct pod *p)
 	json_put_str(j, "project", p->plan->project->policy.project);
 	put_address(p, j);
 	for (size_t i = 0; i < p->plan->n_containers; i++)
-		json_array_append_new(services, container_json(p, i));
+		if (!p->containers[i]->removed)
+			json_array_append_new(services, container_json(p, i));
 	json_object_set_new(j, "services", services);
 	auto_free char *text = json_text(j, 0);
 
@@ -355,13 +357,17 @@ const struct pod_service_state *pod_state_find(const struct pod_state *s, const 
 	return NULL;
 }
 
-bool pod_changed(const struct pod_plan *plan, const struct pod_state *s)
+bool pod_changed(const struct pod_plan *plan, const struct pod_state *s, char *const *services)
 {
 	for (size_t i = 0; i < plan->n_containers; i++) {
 		const struct plan_container *c = &plan->containers[i];
 		const struct pod_service_state *old = pod_state_find(s, c->key);
 
-		if (!old || !str_eq(json_string_value(json_at(old->json, "config_hash")), c->hash))
+		if (!old)
+			return true;
+		if (services && !strv_has(services, c->service->name))
+			continue;
+		if (!str_eq(json_string_value(json_at(old->json, "config_hash")), c->hash))
 			return true;
 	}
 	return plan->n_containers != s->n_services;

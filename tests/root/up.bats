@@ -1066,3 +1066,118 @@ sh: can't open /dev/hw/other$none" ] || show 'not the nodes'
 	sort states.? | uniq -c
 	[ "$(sort -u states.?)" = dead ]
 }
+
+# ids SERVICE...: what `ps -a` has as their ids
+ids() { for s; do field "$s" ID; done; }
+
+@test "who starts one service of a pod leaves the others what they are" {
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms}
+		  b: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms, depends_on: [db]}
+		  c: {image: $registry/busybox, command: sh -c 'exit 3'}
+		  db: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms}
+	END
+	slipway create
+	slipway start b
+	[ "$(for s in a b c db; do field $s State; done | tr '\n' ' ')" = 'created running created running ' ]
+	slipway up -d
+	wait_for 5 is_field c State exited
+	slipway stop
+	before=$(ids a c)
+	slipway start b
+	[ "$(for s in a b c db; do field $s State; done | tr '\n' ' ')" = 'exited running exited running ' ]
+	is_field c ExitCode 3
+	is_field a ExitCode 137
+	[ "$(ids a c)" = "$before" ]
+	slipway up -d a
+	is_field a State running
+	is_field c State exited
+	is_field c ExitCode 3
+	slipway up -d
+	is_field a State running
+	wait_for 5 is_field c State exited
+	[ "$(ids c)" != "${before#*$'\n'}" ]
+}
+
+@test "up of one service touches no other, changed or ended" {
+	compose <<-END
+		services:
+		  b: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms}
+		  c: {image: $registry/busybox, command: sh -c 'exit 3'}
+		  d: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms}
+	END
+	slipway up -d --scale d=2
+	wait_for 5 is_field c State exited
+	before=$(ids b c d)
+	sed -i 's/exit 3/exit 4/; s/d: {/d: {working_dir: \/tmp, /' compose.yml
+	slipway up -d b
+	[ "$(ids b c d)" = "$before" ]
+	slipway up -d --force-recreate b
+	[ "$(ids c d)" = "${before#*$'\n'}" ]
+	[ "$(ids b)" != "${before%%$'\n'*}" ]
+	is_field b State running
+	slipway up -d
+	wait_for 5 is_field c ExitCode 4
+	[ "$(slipway exec -T d pwd)" = /tmp ]
+}
+
+@test "up -V starts anew what runs, with other anonymous volumes" {
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms, volumes: [/anon]}
+		  b: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms, volumes: [/anon]}
+	END
+	slipway up -d
+	slipway exec -T a touch /anon/a
+	slipway exec -T b touch /anon/b
+	slipway up -d -V a
+	run ! slipway exec -T a test -e /anon/a
+	slipway exec -T b test -e /anon/b
+	slipway exec -T a touch /anon/a
+	slipway up -d --force-recreate
+	slipway exec -T a test -e /anon/a
+	slipway up -d -V
+	run ! slipway exec -T a test -e /anon/a
+	run ! slipway exec -T b test -e /anon/b
+}
+
+@test "down and rm of one service take it out of the pod, running or ended" {
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms, volumes: [/anon]}
+		  b: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms}
+		  c: {image: $registry/busybox, command: sh -c 'echo once; exit 3'}
+	END
+	slipway up -d
+	wait_for 5 is_field c State exited
+	before=$(ids b)
+	slipway exec -T a touch /anon/x
+	slipway down a
+	[ "$(slipway ps -a --format '{{.Service}}' | tr '\n' ' ')" = 'b c ' ]
+	[ "$(ids b)" = "$before" ]
+	run slipway exec -T a true
+	assert_failure
+	run slipway rm -f c
+	assert_success
+	[ "$(slipway ps -a --format '{{.Service}}')" = b ]
+	run slipway rm b
+	assert_failure 1
+	assert_line 'b is running'
+	slipway up -d
+	[ "$(ids b)" = "$before" ]
+	slipway exec -T a test -e /anon/x
+	wait_for 5 is_field c State exited
+	slipway down -v a
+	slipway up -d
+	run ! slipway exec -T a test -e /anon/x
+	wait_for 5 is_field c State exited
+	[ "$(slipway logs --no-log-prefix c | grep -c once)" = 2 ] # of the two runs since it was removed
+	slipway stop
+	slipway rm -f -v a
+	[ "$(slipway ps -a --format '{{.Service}}' | tr '\n' ' ')" = 'b c ' ]
+	slipway start
+	[ "$(for s in a b; do field $s State; done | tr '\n' ' ')" = 'running running ' ]
+	slipway down a b c
+	[ -z "$(slipway ps -a -q)" ]
+}
