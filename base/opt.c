@@ -20,6 +20,18 @@ static struct err *seconds(const struct opt *o, const char *text, int64_t *ret)
 	return err_wrap(e, "--%s", o->name);
 }
 
+/* As Go's flag package reads it: "--detach=false". */
+static struct err *truth(const struct opt *o, const char *text, bool *ret)
+{
+	static const char *const yes[] = { "1", "t", "T", "true", "TRUE", "True", NULL };
+	static const char *const no[] = { "0", "f", "F", "false", "FALSE", "False", NULL };
+
+	*ret = !text || str_one_of(text, yes);
+	return *ret || str_one_of(text, no)
+		       ? NULL
+		       : err_new(EINVAL, "--%s: '%s' is neither true nor false", o->name, text);
+}
+
 static struct err *store(const struct opt *o, const char *text, void *values)
 {
 	char *field = (char *)values + o->offset;
@@ -27,7 +39,8 @@ static struct err *store(const struct opt *o, const char *text, void *values)
 	switch (o->kind) {
 	case OPT_FLAG:
 	case OPT_OFF:
-		*(bool *)field = o->kind == OPT_FLAG;
+		TRY(truth(o, text, (bool *)field));
+		*(bool *)field ^= o->kind == OPT_OFF;
 		return NULL;
 	case OPT_TEXT:
 		*(const char **)field = text;
@@ -51,9 +64,10 @@ static void translate(const struct opt *table, bool stop, char *letters, struct 
 	if (stop)
 		*letters++ = ':';
 	for (int i = 0; table[i].name && i < LIMIT; i++) {
-		bool wants = table[i].arg != NULL;
+		bool wants = table[i].arg != NULL, given = table[i].kind == OPT_GIVEN;
+		int argument = wants ? required_argument : given ? no_argument : optional_argument;
 
-		names[i] = (struct option) { table[i].name, wants, NULL, LONG_ONLY + i };
+		names[i] = (struct option) { table[i].name, argument, NULL, LONG_ONLY + i };
 		if (!table[i].letter)
 			continue;
 		*letters++ = table[i].letter;

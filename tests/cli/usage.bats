@@ -231,3 +231,15 @@ load ../lib/slipway
 	assert_failure 1
 	assert_one_message "exec: --workdir: 'rel' is not an absolute path"
 }
+
+@test "a flag may be given as true or false" {
+	echo 'services: {a: {image: x, volumes: [v]}}' >compose.yml
+	run slipway config --quiet=false
+	assert_success
+	assert_line 'services:'
+	run slipway config --quiet=1
+	assert_output ''
+	run --separate-stderr slipway config --quiet=maybe
+	assert_failure 1
+	assert_one_message "--quiet: 'maybe' is neither true nor false"
+}
