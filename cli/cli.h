@@ -60,6 +60,8 @@ struct err *cli_project(struct cli *c, char *const *services, bool warn) must_ch
 /* The project's name, from options or the file. Borrowed from @c. */
 struct err *cli_name(struct cli *c, const char **ret) must_check;
 struct err *cli_host(struct cli *c) must_check;
+/* Pulls them one by one; what fails is the error, and all else is there. */
+struct err *cli_pull_each(struct cli *c, const char *policy, bool quiet) must_check;
 /* The images of the project's services in its order, pulled where the policy says so. */
 struct err *cli_images(struct cli *c, const char *policy, bool quiet,
 		       struct image ***ret) must_check;
@@ -78,12 +80,14 @@ struct err *cli_create(struct cli *c, const char *policy, bool quiet, bool force
 struct err *cli_start_kept(struct cli *c, const char *pod) must_check;
 /* Whether the pod runs; one that is just ending is waited for. */
 bool cli_is_running(const struct pod_host *h, const char *name);
-/* 'up -d' of these services; the project at hand stays what it is. */
 /* Out of the pod, of which others are left; those that it does not have are passed over. */
 struct err *cli_remove_services(struct cli *c, const struct pod_state *s, char *const *services,
 				int64_t timeout, bool volumes) must_check;
+/* The state of the project's pod, of which every operand is a service; no containers is a list too. */
+struct err *cli_read_pod(struct cli *c, char **operands, struct pod_state **ret) must_check;
 /* SERVICE=N for what has several instances; the caller's. */
 char **cli_scale_of(const struct pod_state *s) must_check;
+/* 'up -d' of these services; the project at hand stays what it is. */
 struct err *cli_up_detached(struct cli *c, char **services, char **scale, bool wait) must_check;
 void cli_images_free(const struct cli *c, struct image **images);
 
@@ -129,13 +133,13 @@ struct err *cmd_volumes(struct cli *c, const void *values, char **operands, int 
 struct err *cmd_help(struct cli *c, const void *values, char **operands, int *ret_code);
 struct err *cmd_rmi(struct cli *c, const void *values, char **operands, int *ret_code);
 
-extern const struct opt up_options[], down_options[], stop_options[], kill_options[], ps_options[],
-	ls_options[], images_options[], logs_options[], exec_options[], config_options[],
-	plan_options[], pull_options[], gc_options[], check_options[], doctor_options[],
-	version_options[], stats_options[], events_options[], wait_options[], port_options[],
-	ports_options[], scale_options[], cp_options[], inspect_options[], resume_options[],
-	info_options[], attach_options[], rm_options[], create_options[], volumes_options[],
-	no_options[];
+extern const struct opt up_options[], down_options[], stop_options[], restart_options[],
+	kill_options[], ps_options[], ls_options[], images_options[], logs_options[],
+	exec_options[], config_options[], plan_options[], pull_options[], gc_options[],
+	check_options[], doctor_options[], version_options[], stats_options[], events_options[],
+	wait_options[], port_options[], ports_options[], scale_options[], cp_options[],
+	inspect_options[], resume_options[], info_options[], attach_options[], rm_options[],
+	create_options[], volumes_options[], no_options[];
 
 /* ---- service managers: notify.c ---- */
 
@@ -153,13 +157,16 @@ void table_free(struct table *t);
 
 /* "3 minutes", for "Up 3 minutes"; since an RFC 3339 time. The caller's. */
 char *text_since(const char *time) must_check;
+/* "2026-01-02 15:04:05 +0000 UTC", in the local zone, of such a time; "" of none. The caller's. */
+char *text_time(const char *time) must_check;
 /* "web-1" for the key "web", "web-2" for "web@2"; the caller's. */
 char *text_instance(const char *key) must_check;
 /* What stands before its output: that, or the container's name where @project's file gave it one. The caller's. */
 char *text_prefix(const char *project, const char *key, const char *container) must_check;
 /* The service's key when an option says which instance; the caller's. */
 struct err *text_index(const char *service, const char *index, char **ret) must_check;
-char *text_bytes(int64_t bytes) must_check;
+char *text_bytes(int64_t bytes) must_check;  /* "1.99MB"; the caller's */
+char *text_binary(int64_t bytes) must_check; /* "320KiB"; the caller's */
 /* By --ansi or COMPOSE_ANSI; else on a terminal, where NO_COLOR is not set. */
 bool use_colour(FILE *out);
 bool cli_is_quiet(const struct cli *c); /* --progress quiet */

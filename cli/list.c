@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/list.c - ps, ls, images and rmi. */
+/* cli/list.c - ps and ls. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +56,7 @@ static struct err *wanted_states(const struct ps_values *v, char ***ret)
 
 static bool is_running(const struct pod_service_state *s)
 {
-	return strcmp(s->state, "exited") != 0 && strcmp(s->state, "dead") != 0;
+	return !str_one_of(s->state, (const char *const[]) { "exited", "dead", "created", NULL });
 }
 
 /* Only what lives is healthy, or is not. */
@@ -84,14 +84,57 @@ static char *status_text(const struct pod_service_state *s)
 	if (strcmp(s->state, "dead") == 0)
 		return mem_strdup("Dead (the supervisor was killed)");
 	if (strcmp(s->state, "restarting") == 0)
-		return mem_printf("Restarting (%lld)", (long long)s->exit_code);
+		return mem_printf("Restarting (%lld) %s ago", (long long)s->exit_code, age);
 	return mem_strdup("Created");
+}
+
+/* When the container was made; of one that was not yet, nothing. */
+static const char *created_of(const struct pod_service_state *s)
+{
+	const char *text = json_string_value(json_at(s->json, "created"));
+
+	return text ? text : s->started;
+}
+
+/* As Go quotes a string. */
+static char *quoted(const char *text)
+{
+	auto_json json_t *j = json_string(text);
+
+	return j ? json_dumps(j, JSON_ENCODE_ANY) : mem_printf("\"%s\"", text);
+}
+
+/* Each cut to 15 characters, as docker does. */
+static char *mounts_text(const struct pod_service_state *s, bool whole)
+{
+	const json_t *mounts = json_at(s->json, "mounts");
+	auto_strv char **names = NULL;
+
+	for (size_t i = 0; i < json_array_size(mounts); i++) {
+		const char *name = json_string_value(json_array_get(mounts, i));
+
+		strv_add(&names, whole ? mem_strdup(name) : str_brief(name, 15));
+	}
+	return strv_join(names, ",");
+}
+
+/* Docker's name for the network that a project has by itself. */
+static char *network_text(const struct pod_state *pod, const struct pod_service_state *s)
+{
+	const char *mode = json_string_value(json_at(s->json, "network_mode"));
+
+	return mode && *mode ? mem_strdup(mode) : mem_printf("%s_default", pod->name);
 }
 
 /* Docker compose's member names, so that scripts go on working. */
 static json_t *service_json(const struct pod_state *pod, const struct pod_service_state *s,
-			    const char *status, const char *created, bool whole)
+			    const char *status, const char *created, const char *command,
+			    bool whole)
 {
+	auto_free char *mounts = mounts_text(s, whole), *network = network_text(pod, s);
+	auto_free char *made = text_time(created_of(s));
+	int64_t volumes = json_integer_value(json_at(s->json, "volumes"));
+	auto_free char *count = mem_printf("%lld", (long long)volumes);
 	auto_free char *id = mem_strndup(s->id, whole ? strlen(s->id) : SHORT_ID);
 	json_t *j = json_object();
 	json_t *publishers = json_at(s->json, "publishers");
@@ -106,13 +149,17 @@ static json_t *service_json(const struct pod_state *pod, const struct pod_servic
 	json_put_str(j, "Service", s->service);
 	json_put_str(j, "Project", pod->name);
 	json_put_str(j, "Image", s->image);
-	json_put_str(j, "Command", s->command);
-	json_put_str(j, "CreatedAt", s->started);
+	json_put_str(j, "Command", command);
+	json_put_str(j, "CreatedAt", made);
 	json_put_str(j, "RunningFor", created);
 	json_put_str(j, "State", s->state);
 	json_put_str(j, "Status", status);
 	json_put_str(j, "Health", is_up(s) ? s->health : "");
-	json_put_int(j, "ExitCode", s->exit_code);
+	json_put_int(j, "ExitCode", is_up(s) ? 0 : s->exit_code); /* the last run's is in inspect */
+	json_put_str(j, "LocalVolumes", count);
+	json_put_str(j, "Mounts", mounts);
+	json_put_str(j, "Networks", network);
+	json_put_str(j, "Size", "0B"); /* as docker compose, which never asks for it */
 	json_put_int(j, "Restarts", s->restarts);
 	json_put_int(j, "Pid", s->pid);
 	json_put_str(j, "Ports", s->ports);
@@ -124,18 +171,18 @@ static json_t *service_json(const struct pod_state *pod, const struct pod_servic
 static struct err *add_service(struct listing *l, const struct pod_state *pod,
 			       const struct pod_service_state *s, bool whole)
 {
-	auto_free char *status = status_text(s), *age = text_since(s->started);
-	auto_free char *created = *s->started ? mem_printf("%s ago", age) : mem_strdup("-");
+	const char *since = created_of(s);
+	auto_free char *status = status_text(s), *age = text_since(since);
+	auto_free char *created = *since ? mem_printf("%s ago", age) : mem_strdup("-");
 	auto_free char *brief = whole ? mem_strdup(s->command) : str_brief(s->command, 20);
-	auto_free char *command = mem_printf("\"%s\"", brief);
+	auto_free char *command = quoted(brief);
 
-	return listing_add(l, service_json(pod, s, status, created, whole),
+	return listing_add(l, service_json(pod, s, status, created, command, whole),
 			   (const char *const[]) { s->container, s->image, command, s->service,
 						   created, status, s->ports });
 }
 
-/* The state of the project's pod; no containers is a list too. */
-static struct err *read_pod(struct cli *c, char **operands, struct pod_state **ret)
+struct err *cli_read_pod(struct cli *c, char **operands, struct pod_state **ret)
 {
 	const char *name = NULL;
 
@@ -161,10 +208,18 @@ struct ps_list {
 	struct listing *listing;
 };
 
-static struct err *list_pod(const struct ps_list *l, const struct pod_state *s)
+static int by_container(const void *a, const void *b)
+{
+	return strcmp(((const struct pod_service_state *)a)->container,
+		      ((const struct pod_service_state *)b)->container);
+}
+
+static struct err *list_pod(const struct ps_list *l, struct pod_state *s)
 {
 	const struct ps_values *v = l->v;
 
+	if (s->n_services)
+		qsort(s->services, s->n_services, sizeof(*s->services), by_container);
 	for (size_t i = 0; i < s->n_services; i++) {
 		const struct pod_service_state *one = &s->services[i];
 
@@ -207,7 +262,7 @@ static struct err *list_project(struct cli *c, const struct ps_list *l, char **o
 	auto_pod_state struct pod_state *s = NULL;
 	const char *name = NULL;
 
-	TRY(read_pod(c, operands, &s));
+	TRY(cli_read_pod(c, operands, &s));
 	TRY(list_pod(l, s));
 	TRY(cli_name(c, &name));
 	return l->v->all ? list_others(c, l, name) : NULL;
@@ -317,172 +372,4 @@ struct err *cmd_ls(struct cli *c, const void *values, char **operands, int *ret_
 	}
 	free(pods);
 	return e || v->quiet ? e : listing_print(l, stdout);
-}
-
-/* ---- images ---- */
-
-struct images_values {
-	bool quiet;
-	const char *format;
-};
-#define V(f) offsetof(struct images_values, f)
-const struct opt images_options[] = {
-	{ 'q', "quiet", OPT_FLAG, NULL, V(quiet), "only ids" },
-	{ 0, "format", OPT_TEXT, "FORMAT", V(format), FORMAT_HELP },
-	{ 0 },
-};
-#undef V
-
-/* A reference cut into what docker calls repository and tag. */
-static void split_name(const char *name, char **ret_repository, char **ret_tag)
-{
-	const char *at = strchr(name, '@');
-	auto_free char *plain = mem_strndup(name, strcspn(name, "@"));
-	const char *slash = strrchr(plain, '/'), *colon = strrchr(slash ? slash : plain, ':');
-
-	*ret_repository = mem_strndup(plain, colon ? (size_t)(colon - plain) : strlen(plain));
-	*ret_tag = mem_strdup(at ? "<none>" : colon ? colon + 1 : "latest");
-}
-
-static char *short_id(const struct image *i)
-{
-	const char *colon = strchr(i->id, ':');
-
-	return mem_printf("%.12s", colon ? colon + 1 : i->id);
-}
-
-static json_t *image_json(const struct image *i, const char *repository, const char *tag,
-			  const char *created)
-{
-	json_t *j = json_object();
-
-	json_put_str(j, "ID", i->id);
-	json_put_str(j, "Repository", repository);
-	json_put_str(j, "Tag", tag);
-	json_put_str(j, "Digest", i->manifest ? i->manifest : "");
-	json_put_str(j, "Platform", i->platform ? i->platform : "");
-	json_put_str(j, "Created", i->created ? i->created : "");
-	json_put_str(j, "CreatedSince", created);
-	json_put_int(j, "Size", i->size);
-	json_put_int(j, "Layers", (int64_t)strv_len(i->layers));
-	return j;
-}
-
-static struct err *add_image(struct listing *l, const struct image *i, bool quiet)
-{
-	auto_free char *repository = NULL, *tag = NULL, *age = text_since(i->created);
-	auto_free char *created = mem_printf("%s ago", age);
-	auto_free char *size = text_bytes(i->size), *id = short_id(i);
-
-	split_name(i->name, &repository, &tag);
-	if (quiet)
-		puts(id);
-	return quiet ? NULL
-		     : listing_add(l, image_json(i, repository, tag, created),
-				   (const char *const[]) { repository, tag, i->platform, id,
-							   size });
-}
-
-static struct err *host_images(struct cli *c, const struct images_values *v)
-{
-	static const char *const headings[] = { "REPOSITORY", "TAG",  "PLATFORM",
-						"IMAGE ID",   "SIZE", NULL };
-	auto_image_store struct image_store *store = NULL;
-	auto_listing struct listing *l = NULL;
-	struct image **images = NULL;
-	struct err *e = NULL;
-	size_t n = 0;
-
-	TRY(listing_new(v->format, headings, LISTING_ARRAY, &l));
-	TRY(cli_host(c));
-	TRY(image_store_open(c->host->root, &store));
-	TRY(image_list(store, &images, &n));
-	for (size_t i = 0; i < n; i++) {
-		if (!e)
-			e = add_image(l, images[i], v->quiet);
-		image_free(images[i]);
-	}
-	free(images);
-	return e || v->quiet ? e : listing_print(l, stdout);
-}
-
-/* As docker compose has it: of one container. An image that was removed has no more than its name. */
-static struct err *add_used(struct listing *l, const struct image_store *store,
-			    const struct pod_service_state *s, char ***ids)
-{
-	auto_free char *repository = NULL, *tag = NULL;
-	auto_image struct image *i = NULL;
-	auto_err struct err *gone = image_find(store, s->image, NULL, &i);
-	const char *id = json_string_value(json_at(s->json, "image_id"));
-	bool same = !gone && str_eq(i->id, id); /* else the tag has moved on */
-	auto_free char *age = text_since(same ? i->created : NULL);
-	auto_free char *created = same ? mem_printf("%s ago", age) : mem_strdup("-");
-	auto_free char *size = same ? text_bytes(i->size) : mem_strdup("-");
-	const char *colon = id ? strchr(id, ':') : NULL;
-	auto_free char *brief = mem_printf("%.12s", colon ? colon + 1 : id ? id : "");
-	json_t *j = json_object();
-
-	split_name(s->image, &repository, &tag);
-	if (!strv_has(*ids, brief))
-		strv_add(ids, mem_strdup(brief));
-	json_put_str(j, "ID", id ? id : "");
-	json_put_str(j, "ContainerName", s->container);
-	json_put_str(j, "Repository", repository);
-	json_put_str(j, "Tag", tag);
-	json_put_str(j, "Platform", same ? i->platform : "");
-	json_put_int(j, "Size", same ? i->size : 0);
-	json_put_str(j, "Created", same ? i->created : "");
-	json_put_str(j, "CreatedSince", created);
-	return listing_add(l, j,
-			   (const char *const[]) { s->container, repository, tag,
-						   same ? i->platform : "-", brief, size,
-						   created });
-}
-
-/* "slipway compose images": those of the project's containers. */
-static struct err *project_images(struct cli *c, const struct images_values *v, char **operands)
-{
-	static const char *const headings[] = { "CONTAINER", "REPOSITORY", "TAG",     "PLATFORM",
-						"IMAGE ID",  "SIZE",	   "CREATED", NULL };
-	auto_image_store struct image_store *store = NULL;
-	auto_listing struct listing *l = NULL;
-	auto_pod_state struct pod_state *s = NULL;
-	auto_strv char **ids = NULL;
-
-	TRY(listing_new(v->format, headings, LISTING_ARRAY, &l));
-	TRY(read_pod(c, operands, &s));
-	TRY(image_store_open(c->host->root, &store));
-	for (size_t i = 0; i < s->n_services; i++)
-		if (!*operands || strv_has(operands, s->services[i].service))
-			TRY(add_used(l, store, &s->services[i], &ids));
-	for (char **id = ids; v->quiet && id && *id; id++)
-		puts(*id);
-	return v->quiet ? NULL : listing_print(l, stdout);
-}
-
-struct err *cmd_images(struct cli *c, const void *values, char **operands, int *ret_code)
-{
-	(void)ret_code;
-	if (c->compose)
-		return project_images(c, values, operands);
-	if (*operands)
-		return err_new(EINVAL, "images lists those of this host and takes no services; "
-				       "'slipway compose images' does");
-	return host_images(c, values);
-}
-
-struct err *cmd_rmi(struct cli *c, const void *values, char **operands, int *ret_code)
-{
-	auto_image_store struct image_store *store = NULL;
-	struct err *errors = NULL;
-
-	(void)values;
-	(void)ret_code;
-	if (!*operands)
-		return err_new(EINVAL, "rmi: no image is named");
-	TRY(cli_host(c));
-	TRY(image_store_open(c->host->root, &store));
-	for (char **o = operands; *o; o++)
-		errors = err_join(errors, image_remove(store, *o));
-	return errors;
 }

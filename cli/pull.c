@@ -99,45 +99,67 @@ static struct err *pull(const struct image_store *store, const struct image_pull
 	return e;
 }
 
-static struct err *pull_missing(const struct cli *c, const struct image_store *store,
-				const char *policy, bool quiet)
+static enum image_progress progress_of(const struct cli *c, bool quiet)
 {
 	const char *mode = pod_config_get(c->config, POD_SETTING_PROGRESS);
-	enum image_progress progress = quiet || str_eq(mode, "quiet") ? IMAGE_PROGRESS_QUIET
-				       : str_eq(mode, "tty")	      ? IMAGE_PROGRESS_TTY
-				       : str_eq(mode, "plain")	      ? IMAGE_PROGRESS_PLAIN
-								      : IMAGE_PROGRESS_AUTO;
 
-	for (int always = 0; always < 2; always++) {
+	return quiet || str_eq(mode, "quiet") ? IMAGE_PROGRESS_QUIET
+	       : str_eq(mode, "tty")	      ? IMAGE_PROGRESS_TTY
+	       : str_eq(mode, "plain")	      ? IMAGE_PROGRESS_PLAIN
+					      : IMAGE_PROGRESS_AUTO;
+}
+
+/* Together, but for services that name a platform of their own; @apart: each by itself, after a failure too. */
+static struct err *pull_these(const struct cli *c, const struct image_store *store,
+			      char *const *references, const struct image_pull *how, bool apart)
+{
+	auto_strv char **rest = NULL, **done = NULL;
+	struct err *errors = NULL;
+
+	for (size_t i = 0; i < c->project->n_services && (apart || !errors); i++) {
+		const struct compose_service *s = &c->project->services[i];
+		char *const one[] = { (char *)(uintptr_t)s->image, NULL };
+		struct image_pull p = *how;
+
+		p.references = one;
+		p.platform = s->platform;
+		if (!strv_has(references, s->image) || strv_has(done, s->image))
+			continue;
+		if (!s->platform)
+			strv_add(apart ? &done : &rest, mem_strdup(s->image));
+		if (s->platform || apart)
+			errors = err_join(errors, pull(store, &p));
+	}
+	struct image_pull all = *how;
+
+	all.references = rest;
+	return errors || !rest ? errors : pull(store, &all);
+}
+
+static struct err *pull_missing(const struct cli *c, const struct image_store *store,
+				const char *policy, bool quiet, bool apart)
+{
+	struct err *errors = NULL;
+
+	for (int always = 0; always < 2 && (apart || !errors); always++) {
+		const struct image_pull how = { .progress = progress_of(c, quiet),
+						.always = always };
 		auto_strv char **references = NULL;
 
-		TRY(missing_images(c, store, policy, always, &references));
-		auto_strv char **rest = NULL;
-
-		/* services may name platforms of their own: those are asked for one by one */
-		for (size_t i = 0; i < c->project->n_services; i++) {
-			const struct compose_service *s = &c->project->services[i];
-			char *const one[] = { (char *)(uintptr_t)s->image, NULL };
-			struct image_pull p = { .references = one,
-						.platform = s->platform,
-						.progress = progress,
-						.always = always };
-
-			if (!strv_has(references, s->image))
-				continue;
-			if (s->platform)
-				TRY(pull(store, &p));
-			else if (!strv_has(rest, s->image))
-				strv_add(&rest, mem_strdup(s->image));
-		}
-		struct image_pull all = { .references = rest,
-					  .progress = progress,
-					  .always = always };
-
-		if (rest)
-			TRY(pull(store, &all));
+		errors = err_join(errors, missing_images(c, store, policy, always, &references));
+		if (apart || !errors)
+			errors = err_join(errors, pull_these(c, store, references, &how, apart));
 	}
-	return NULL;
+	return errors;
+}
+
+struct err *cli_pull_each(struct cli *c, const char *policy, bool quiet)
+{
+	auto_image_store struct image_store *store = NULL;
+
+	TRY(cli_host(c));
+	TRY(image_store_open(c->host->root, &store));
+	return pull_missing(c, store, policy, quiet, true);
 }
 
 /* Of the service at @index; several of the same image share it. */
@@ -162,7 +184,7 @@ struct err *cli_images(struct cli *c, const char *policy, bool quiet, struct ima
 
 	TRY(cli_host(c));
 	TRY(image_store_open(c->host->root, &store));
-	TRY(pull_missing(c, store, policy, quiet));
+	TRY(pull_missing(c, store, policy, quiet, false));
 	struct image **images = mem_alloc((p->n_services + 1) * sizeof(struct image *));
 	struct err *e = NULL;
 

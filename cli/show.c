@@ -57,13 +57,19 @@ struct err *cmd_plan(struct cli *c, const void *values, char **operands, int *re
 /* ---- pull, gc, check ---- */
 
 struct pull_values {
-	bool quiet;
+	bool quiet, ignore_failures, deps, nothing;
 	const char *policy;
 };
 const struct opt pull_options[] = {
 	{ 'q', "quiet", OPT_FLAG, NULL, offsetof(struct pull_values, quiet), "no progress" },
 	{ 0, "policy", OPT_TEXT, "POLICY", offsetof(struct pull_values, policy),
 	  "always or missing; always" },
+	{ 0, "ignore-pull-failures", OPT_FLAG, NULL, offsetof(struct pull_values, ignore_failures),
+	  "go on with the others, and tell" },
+	{ 0, "include-deps", OPT_FLAG, NULL, offsetof(struct pull_values, deps),
+	  "also those of services that the named ones depend on" },
+	{ 0, "ignore-buildable", OPT_FLAG, NULL, offsetof(struct pull_values, nothing),
+	  "slipway builds none" },
 	{ 0 },
 };
 
@@ -73,9 +79,19 @@ struct err *cmd_pull(struct cli *c, const void *values, char **operands, int *re
 	struct image **images = NULL;
 
 	(void)ret_code;
+	c->leave.no_deps = !v->deps;
 	TRY(cli_project(c, operands, true));
-	TRY(cli_images(c, v->policy ? v->policy : "always", v->quiet, &images));
-	cli_images_free(c, images);
+	const char *policy = v->policy ? v->policy : "always";
+
+	if (!v->ignore_failures) {
+		TRY(cli_images(c, policy, v->quiet, &images));
+		cli_images_free(c, images);
+		return NULL;
+	}
+	auto_err struct err *failed = cli_pull_each(c, policy, v->quiet);
+
+	if (failed)
+		log_warn("%s", err_text(failed));
 	return NULL;
 }
 

@@ -119,44 +119,79 @@ void table_free(struct table *t)
 	free(t);
 }
 
+/* In docker's words (its units package). */
+static char *duration_text(long seconds)
+{
+	long minutes = seconds / 60, hours = (seconds + 1800) / 3600;
+
+	if (seconds < 1)
+		return mem_strdup("Less than a second");
+	if (seconds == 1)
+		return mem_strdup("1 second");
+	if (seconds < 60)
+		return mem_printf("%ld seconds", seconds);
+	if (minutes == 1)
+		return mem_strdup("About a minute");
+	if (minutes < 60)
+		return mem_printf("%ld minutes", minutes);
+	if (hours == 1)
+		return mem_strdup("About an hour");
+	if (hours < 48)
+		return mem_printf("%ld hours", hours);
+	if (hours < 24 * 7 * 2)
+		return mem_printf("%ld days", hours / 24);
+	if (hours < 24 * 30 * 2)
+		return mem_printf("%ld weeks", hours / 24 / 7);
+	if (hours < 24 * 365 * 2)
+		return mem_printf("%ld months", hours / 24 / 30);
+	return mem_printf("%ld years", seconds / 3600 / 24 / 365);
+}
+
 char *text_since(const char *time_text)
 {
-	static const struct {
-		long seconds;
-		const char *name;
-	} units[] = { { 86400 * 7, "week" },
-		      { 86400, "day" },
-		      { 3600, "hour" },
-		      { 60, "minute" },
-		      { 1, "second" } };
 	struct tm tm = { 0 };
-	time_t then;
 
 	if (!time_text || !strptime(time_text, "%Y-%m-%dT%H:%M:%S", &tm))
 		return mem_strdup("unknown");
-	then = timegm(&tm);
-	long age = (long)(time(NULL) - then);
+	return duration_text((long)(time(NULL) - timegm(&tm)));
+}
 
-	for (size_t i = 0; i < ARRAY_LEN(units); i++)
-		if (age >= units[i].seconds) {
-			long n = age / units[i].seconds;
+char *text_time(const char *time_text)
+{
+	struct tm tm = { 0 };
+	char text[64];
 
-			return mem_printf("%ld %s%s", n, units[i].name, n == 1 ? "" : "s");
-		}
-	return mem_strdup("less than a second");
+	if (!time_text || !strptime(time_text, "%Y-%m-%dT%H:%M:%S", &tm))
+		return mem_strdup("");
+	time_t then = timegm(&tm);
+
+	localtime_r(&then, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S %z %Z", &tm);
+	return mem_strdup(text);
+}
+
+static char *scaled(int64_t bytes, double step, int digits, const char *const *units)
+{
+	double value = (double)bytes;
+
+	for (; value >= (step > 1000 ? step : 999.5) && units[1];
+	     units++) /* "%.3g" makes 1e+03 of it */
+		value /= step;
+	return mem_printf("%.*g%s", digits, value, *units);
 }
 
 char *text_bytes(int64_t bytes)
 {
-	static const char *const units[] = { "B", "kB", "MB", "GB", "TB" };
-	double value = (double)bytes;
-	size_t u = 0;
+	static const char *const units[] = { "B", "kB", "MB", "GB", "TB", NULL };
 
-	while (value >= 1000 && u + 1 < ARRAY_LEN(units)) {
-		value /= 1000;
-		u++;
-	}
-	return mem_printf(u ? "%.1f%s" : "%.0f%s", value, units[u]);
+	return scaled(bytes, 1000, 3, units);
+}
+
+char *text_binary(int64_t bytes)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB", NULL };
+
+	return scaled(bytes, 1024, 4, units);
 }
 
 bool use_colour(FILE *out)

@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/proc.h"
 #include "base/str.h"
@@ -31,87 +33,169 @@ static struct err *read_state(struct cli *c, char **operands, struct pod_state *
 	return NULL;
 }
 
+/* Of a project that has no pod, nothing, and that is no mistake. */
+static struct err *read_what_is_there(struct cli *c, char **operands, struct pod_state **ret)
+{
+	struct err *e = read_state(c, operands, ret);
+
+	if (err_code(e) != ENOENT || *operands)
+		return e;
+	log_warn("%s", err_text(e));
+	err_free(e);
+	*ret = mem_alloc(sizeof(**ret));
+	return NULL;
+}
+
 static bool is_alive(const struct pod_service_state *s)
 {
 	return str_one_of(s->state, (const char *const[]) { "running", "paused", NULL });
 }
 
+static bool is_named(char **operands, const struct pod_service_state *s)
+{
+	return !*operands || strv_has(operands, s->service) || strv_has(operands, s->key);
+}
+
 static bool is_wanted(char **operands, const struct pod_service_state *s)
 {
-	return is_alive(s) &&
-	       (!*operands || strv_has(operands, s->service) || strv_has(operands, s->key));
+	return is_alive(s) && is_named(operands, s);
 }
 
 /* ---- top ---- */
 
-/* A process has gone when its files have: no row. */
-static void add_process(struct table *t, pid_t pid)
-{
-	auto_free char *dir = mem_printf("/proc/%d", pid), *path = mem_printf("%s/stat", dir);
-	auto_free char *line_path = mem_printf("%s/cmdline", dir), *stat_text = NULL, *line = NULL;
-	auto_fd int fd = -1;
-	struct stat st;
-	size_t len = 0;
-	int parent = 0;
-	unsigned long user = 0, system = 0;
-	auto_err struct err *e = fd_read_file(AT_FDCWD, path, 4096, &stat_text);
+/* What ps(1) tells of a process, of proc(5). */
+struct process {
+	int parent, tty;
+	unsigned long used; /* clock ticks */
+	unsigned long long start;
+};
 
-	if (!e)
-		e = fd_openat(AT_FDCWD, line_path, O_RDONLY, &fd);
+/* A process has gone when its files have: false. */
+static bool read_process(const char *dir, struct process *p)
+{
+	auto_free char *path = mem_printf("%s/stat", dir), *text = NULL;
+	auto_err struct err *e = fd_read_file(AT_FDCWD, path, 4096, &text);
+	const char *rest = e ? NULL : strrchr(text, ')');
+	unsigned long user = 0, system = 0;
+
+	if (!rest || sscanf(rest,
+			    ") %*c %d %*d %*d %d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d %*d %*d "
+			    "%*d %*d %llu",
+			    &p->parent, &p->tty, &user, &system, &p->start) != 5)
+		return false;
+	p->used = user + system;
+	return true;
+}
+
+static char *command_line(const char *dir)
+{
+	auto_free char *path = mem_printf("%s/cmdline", dir);
+	char *line = NULL;
+	auto_fd int fd = -1;
+	size_t len = 0;
+	auto_err struct err *e = fd_openat(AT_FDCWD, path, O_RDONLY, &fd);
+
 	if (!e)
 		e = fd_read_all(fd, 1 << 20, &line, &len);
-	const char *rest = e ? NULL : strrchr(stat_text, ')');
-
-	if (!rest || stat(dir, &st) < 0 ||
-	    sscanf(rest, ") %*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &parent, &user,
-		   &system) != 3)
-		return;
-	for (size_t i = 0; i + 1 < len; i++)
+	for (size_t i = 0; !e && i + 1 < len; i++)
 		if (line[i] == '\0')
 			line[i] = ' ';
-	unsigned long seconds = (user + system) / (unsigned long)sysconf(_SC_CLK_TCK);
-	auto_free char *uid = mem_printf("%u", st.st_uid), *pid_text = mem_printf("%d", pid);
-	auto_free char *ppid = mem_printf("%d", parent);
+	return line;
+}
+
+/* As docker's, which are those of the host; one without a name is a number. */
+static char *user_name(uid_t uid)
+{
+	const struct passwd *user = getpwuid(uid);
+
+	return user ? mem_strdup(user->pw_name) : mem_printf("%u", uid);
+}
+
+static char *terminal_name(int device)
+{
+	unsigned line = minor((dev_t)device), kind = major((dev_t)device);
+
+	return kind >= 136 && kind <= 143 ? mem_printf("pts/%u", (kind - 136) * 256 + line)
+					  : mem_strdup("?");
+}
+
+/* The hour, or of another day the day. */
+static char *start_text(time_t start)
+{
+	time_t now = time(NULL);
+	struct tm today, then;
+	char text[16];
+
+	localtime_r(&now, &today);
+	localtime_r(&start, &then);
+	bool same = today.tm_yday == then.tm_yday && today.tm_year == then.tm_year;
+
+	strftime(text, sizeof(text), same ? "%H:%M" : "%b%d", &then);
+	return mem_strdup(text);
+}
+
+static void add_process(struct table *t, const struct pod_service_state *s, pid_t pid)
+{
+	long ticks = sysconf(_SC_CLK_TCK);
+	auto_free char *dir = mem_printf("/proc/%d", pid), *line = command_line(dir);
+	struct timespec up;
+	struct process p;
+	struct stat st;
+
+	if (!line || stat(dir, &st) < 0 || !read_process(dir, &p))
+		return;
+	clock_gettime(CLOCK_BOOTTIME, &up);
+	time_t age = up.tv_sec - (time_t)(p.start / (unsigned long long)ticks);
+	unsigned long seconds = p.used / (unsigned long)ticks;
+	unsigned long percent = age > 0 ? seconds * 100 / (unsigned long)age : 0;
+	auto_free char *number =
+		mem_printf("%lld", (long long)json_integer_value(json_at(s->json, "number")));
+	auto_free char *user = user_name(st.st_uid), *pid_text = mem_printf("%d", pid);
+	auto_free char *ppid = mem_printf("%d", p.parent), *part = mem_printf("%lu", percent);
+	auto_free char *start = start_text(time(NULL) - age), *tty = terminal_name(p.tty);
 	auto_free char *used =
 		mem_printf("%02lu:%02lu:%02lu", seconds / 3600, seconds / 60 % 60, seconds % 60);
 
-	table_row(t, (const char *const[]) { uid, pid_text, ppid, used, line });
+	table_row(t, (const char *const[]) { s->service, number, user, pid_text, ppid, part, start,
+					     tty, used, line });
 }
 
 struct err *cmd_top(struct cli *c, const void *values, char **operands, int *ret_code)
 {
-	static const char *const headings[] = { "UID", "PID", "PPID", "TIME", "CMD", NULL };
+	static const char *const headings[] = { "SERVICE", "#",	  "UID",  "PID", "PPID", "C",
+						"STIME",   "TTY", "TIME", "CMD", NULL };
 	auto_pod_state struct pod_state *s = NULL;
-	bool first = true;
+	struct err *e = NULL;
 
 	(void)values;
 	(void)ret_code;
-	TRY(read_state(c, operands, &s));
-	for (size_t i = 0; i < s->n_services; i++) {
+	TRY(read_what_is_there(c, operands, &s));
+	struct table *t = s->n_services ? table_new(headings) : NULL;
+
+	for (size_t i = 0; i < s->n_services && !e; i++) {
 		auto_free pid_t *pids = NULL;
 		size_t n = 0;
 
 		if (!is_wanted(operands, &s->services[i]))
 			continue;
-		TRY(pod_processes(&s->services[i], &pids, &n));
-		printf("%s%s\n", first ? "" : "\n", s->services[i].container);
-		first = false;
-		struct table *t = table_new(headings);
-
+		e = pod_processes(&s->services[i], &pids, &n);
 		for (size_t k = 0; k < n; k++)
-			add_process(t, pids[k]);
-		table_print(t, stdout);
+			add_process(t, &s->services[i], pids[k]);
 	}
-	return NULL;
+	if (t)
+		table_print(t, stdout);
+	return e;
 }
 
 /* ---- stats ---- */
 
 struct stats_values {
-	bool once;
+	bool once, all;
 	const char *format;
 };
 const struct opt stats_options[] = {
+	{ 'a', "all", OPT_FLAG, NULL, offsetof(struct stats_values, all),
+	  "those that do not run, too" },
 	{ 0, "no-stream", OPT_FLAG, NULL, offsetof(struct stats_values, once), "only once" },
 	{ 0, "format", OPT_TEXT, "FORMAT", offsetof(struct stats_values, format), FORMAT_HELP },
 	{ 0 },
@@ -129,9 +213,9 @@ static struct err *show_usage(const struct pod_service_state *s, const struct po
 	uint64_t ms = now > before->ms ? now - before->ms : 1;
 	double cpu = (double)(u->cpu_us - before->cpu_us) / 10.0 / (double)ms;
 	double part = u->memory_limit ? 100.0 * (double)u->memory / (double)u->memory_limit : 0;
-	auto_free char *memory = text_bytes((int64_t)u->memory);
+	auto_free char *memory = text_binary((int64_t)u->memory);
 	auto_free char *limit =
-		u->memory_limit ? text_bytes((int64_t)u->memory_limit) : mem_strdup("-");
+		u->memory_limit ? text_binary((int64_t)u->memory_limit) : mem_strdup("-");
 	auto_free char *cpu_text = mem_printf("%.2f%%", cpu);
 	auto_free char *usage = mem_printf("%s / %s", memory, limit);
 	auto_free char *part_text = mem_printf("%.2f%%", part);
@@ -154,22 +238,24 @@ static struct err *show_usage(const struct pod_service_state *s, const struct po
 
 /* One look at all services; @before is what the look before has seen. */
 static struct err *look(struct cli *c, char **operands, struct listing *l, struct sample *before,
-			bool show, bool *ret_any)
+			const struct stats_values *v, bool show, bool *ret_any)
 {
 	auto_pod_state struct pod_state *s = NULL;
 
-	TRY(read_state(c, operands, &s));
+	TRY(read_what_is_there(c, operands, &s));
 	*ret_any = false;
 	for (size_t i = 0; i < s->n_services; i++) {
 		struct pod_usage u = { 0 };
 		uint64_t now = proc_now_ms();
 
-		if (!is_wanted(operands, &s->services[i]))
+		if (!is_named(operands, &s->services[i]) || (!v->all && !is_alive(&s->services[i])))
 			continue;
 		auto_err struct err *gone = pod_usage(&s->services[i], &u);
 
-		if (gone)
+		if (gone && !v->all)
 			continue;
+		if (gone)
+			u = (struct pod_usage) { .cpu_us = before[i].cpu_us };
 		*ret_any = true;
 		if (show)
 			TRY(show_usage(&s->services[i], &u, &before[i], now, l));
@@ -189,15 +275,17 @@ struct err *cmd_stats(struct cli *c, const void *values, char **operands, int *r
 
 	(void)ret_code;
 	TRY(listing_new(v->format, headings, LISTING_LINES, &l));
-	TRY(read_state(c, operands, &s));
+	TRY(read_what_is_there(c, operands, &s));
+	if (!s->n_services)
+		return listing_print(l, stdout);
 	auto_free struct sample *before = mem_alloc((s->n_services + 1) * sizeof(*before));
 
-	TRY(look(c, operands, l, before, false, &any));
+	TRY(look(c, operands, l, before, v, false, &any));
 	usleep(SAMPLE_FIRST * 1000);
 	do {
 		if (!v->once && listing_format(l) != LIST_JSON && isatty(STDOUT_FILENO))
 			fputs("\033[H\033[2J", stdout);
-		TRY(look(c, operands, l, before, true, &any));
+		TRY(look(c, operands, l, before, v, true, &any));
 		if (!v->once && any)
 			usleep(SAMPLE * 1000);
 	} while (!v->once && any);

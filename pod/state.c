@@ -86,10 +86,39 @@ static json_t *process_json(const struct plan_container *c)
 	return j;
 }
 
+/* As docker lists it: what has a space stands in quotes. */
+static char *command_text(char *const *argv)
+{
+	auto_strv char **words = NULL;
+
+	for (size_t i = 0; argv && argv[i]; i++)
+		strv_add(&words, i && strchr(argv[i], ' ') ? mem_printf("'%s'", argv[i])
+							   : mem_strdup(argv[i]));
+	return strv_join(words, " ");
+}
+
+/* Names of volumes and sources of binds. */
+static void put_mounts(json_t *j, const struct plan_container *c)
+{
+	json_t *mounts = json_array();
+	int64_t volumes = 0;
+
+	for (size_t i = 0; i < c->n_mounts; i++) {
+		const struct plan_mount *m = &c->mounts[i];
+
+		if (m->given || !m->source)
+			continue;
+		volumes += m->type == COMPOSE_VOLUME;
+		json_array_append_new(mounts, json_string(m->source));
+	}
+	json_object_set_new(j, "mounts", mounts);
+	json_put_int(j, "volumes", volumes);
+}
+
 static json_t *container_json(const struct pod *p, size_t index)
 {
 	const struct container *c = p->containers[index];
-	auto_free char *command = strv_join(c->plan->argv, " ");
+	auto_free char *command = command_text(c->plan->argv);
 	json_t *j = json_object();
 
 	json_put_str(j, "service", c->plan->service->name);
@@ -122,6 +151,7 @@ static json_t *container_json(const struct pod *p, size_t index)
 	json_object_set_new(j, "process", process_json(c->plan));
 	auto_free char *group = pod_group(p, c->plan->key);
 
+	put_mounts(j, c->plan);
 	json_put_int(j, "memory_limit", c->plan->limits.memory_max);
 	json_put_str(j, "cgroup", group);
 	if (p->host->cgroup_task) {

@@ -27,30 +27,30 @@ in_shop() { slipway -p shop "$@"; }
 
 @test "ps: a template for each container" {
 	run --separate-stderr in_shop ps -a --format '{{.Name}} {{.State}} {{.ExitCode}}'
-	assert_output $'shop-web-1 exited 3\nshop-db-1 exited 0'
+	assert_output $'shop-db-1 exited 0\nshop-web-1 exited 3'
 }
 
 @test "ps: a table by a template has headings and columns" {
-	run --separate-stderr in_shop ps -a --format 'table {{.Service}}\t{{.Image}}\t{{.ExitCode}}\t{{.CreatedAt}}'
+	TZ=UTC run --separate-stderr in_shop ps -a --format 'table {{.Service}}\t{{.Image}}\t{{.ExitCode}}\t{{.CreatedAt}}'
 	assert_success
 	[ "$(head -n 1 <<<"$output" | tr -s ' ')" = 'SERVICE IMAGE EXIT CODE CREATED AT' ] || show 'no headings'
-	[ "$(sed -n 2p <<<"$output" | tr -s ' ')" = 'web example/web:1 3 2026-01-02T15:04:05.000000000Z' ] || show 'no row'
+	[ "$(sed -n 3p <<<"$output" | tr -s ' ')" = 'web example/web:1 3 2026-01-02 15:04:05 +0000 UTC' ] || show 'no row'
 	[ "${#lines[@]}" -eq 3 ]
 }
 
 @test "ps: nested members, functions and pipelines" {
 	run --separate-stderr in_shop ps -a --format '{{range .Publishers}}{{.PublishedPort}}->{{.TargetPort}}{{else}}none{{end}} {{.Service | upper}} {{if eq .Service "db"}}well{{else}}unknown{{end}} {{json .Name}}'
-	assert_output $'8080->80 WEB unknown "shop-web-1"\nnone DB well "shop-db-1"'
+	assert_output $'none DB well "shop-db-1"\n8080->80 WEB unknown "shop-web-1"'
 }
 
 @test "ps: json is one object a line, and {{json .}} the same" {
-	[ "$(in_shop ps -a --format json | jq -r .Name | tr '\n' ' ')" = 'shop-web-1 shop-db-1 ' ]
+	[ "$(in_shop ps -a --format json | jq -r .Name | tr '\n' ' ')" = 'shop-db-1 shop-web-1 ' ]
 	[ "$(in_shop ps -a --format json)" = "$(in_shop ps -a --format '{{json .}}')" ]
 }
 
 @test "ps: quiet wins over a format" {
 	run --separate-stderr in_shop ps -a -q --format '{{.State}}'
-	assert_output $'0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\nfedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210'
+	assert_output $'fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210\n0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef'
 }
 
 @test "a member that is not there is named, with those that are" {
@@ -89,8 +89,8 @@ alter() {
 	flock "$lock"
 	run --separate-stderr in_shop ps --format '{{.Status}}'
 	exec {lock}>&-
-	[[ ${lines[0]} == 'Up '*' (health: starting)' ]]
-	[[ ${lines[1]} == 'Up '*' (healthy)' ]]
+	[[ ${lines[1]} == 'Up '*' (health: starting)' ]]
+	[[ ${lines[0]} == 'Up '*' (healthy)' ]]
 }
 
 @test "images: a digest hides the tag, and is no part of the repository" {
@@ -118,7 +118,7 @@ alter() {
 	assert_success
 	[ "$(sed -n 2p <<<"$output" | tr -s ' ')" = 'shop-web-1 example/web 1 - 0123456789ab - -' ] || show 'not that row'
 	run --separate-stderr slipway compose -p shop images -q web
-	assert_output 0123456789ab
+	assert_output 0123456789abcdef
 	run --separate-stderr slipway images web
 	assert_failure 1
 	assert_one_message "images lists those of this host and takes no services; 'slipway compose images' does"
@@ -197,4 +197,24 @@ on_terminal() { TERM=xterm script -qec "$*" /dev/null </dev/null; }
 	run --separate-stderr slipway --progress quiet -p shop down
 	assert_success
 	[ -z "$stderr" ] || show 'not quiet'
+}
+
+@test "ps has docker compose's members and words" {
+	alter '.services[1] += {"created": "2026-01-02T15:03:00.000000000Z", "mounts": ["shop_data", "/srv/a/long/path/of/it"], "volumes": 1, "command": "sh -c '"'"'echo \"hi\"'"'"'"}'
+	[ "$(TZ=UTC in_shop ps -a --format json | head -1 | jq -r '[.CreatedAt, .Mounts, .LocalVolumes, .Networks, .Size, .Command] | join(" | ")')" = \
+		'2026-01-02 15:03:00 +0000 UTC | shop_data,/srv/a/long/pa… | 1 | shop_default | 0B | "sh -c '"'"'echo \"hi\"'"'"'"' ]
+}
+
+@test "what a project without a pod has is nothing, and no failure" {
+	echo 'services: {a: {image: x}}' >compose.yml
+	for command in 'logs' 'logs a' 'top' 'stats --no-stream' 'kill' 'pause' 'unpause' 'stop' 'restart a' 'ps'; do
+		# shellcheck disable=SC2086 # words
+		run slipway -f compose.yml -p nothing $command
+		assert_success
+	done
+	for command in 'logs b' 'kill b' 'restart b' 'start'; do
+		# shellcheck disable=SC2086 # words
+		run slipway -f compose.yml -p nothing $command
+		assert_failure 1
+	done
 }

@@ -290,3 +290,21 @@ requests() {
 	assert_failure 1
 	[[ $stderr == *"$registry/busybox:nothing"* ]] || show 'not named'
 }
+
+@test "pull goes on behind a failure when it may, and with dependencies when it is to" {
+	compose <<-END
+		services:
+		  bad: {image: $registry/not-there}
+		  good: {image: $registry/busybox, depends_on: [other]}
+		  other: {image: $registry/nginx}
+	END
+	slipway images -q | xargs -r slipway rmi
+	run slipway pull --ignore-pull-failures -q bad good
+	assert_success
+	assert_line not-there
+	[ "$(slipway images --format '{{.Repository}}')" = "$registry/busybox" ]
+	slipway pull -q --include-deps good
+	[ "$(slipway images --format '{{.Repository}}' | sort | tr '\n' ' ')" = "$registry/busybox $registry/nginx " ]
+	run slipway pull -q bad
+	assert_failure 1
+}
