@@ -41,7 +41,7 @@ const struct command commands[] = {
 	{ "attach",  "SERVICE",                 "see and hear a running service, and speak to it", attach_options, false, cmd_attach },
 	{ "stop",    "[SERVICE...]",            "stop services, gracefully",                     stop_options,    false, cmd_stop },
 	{ "start",   "[SERVICE...]",            "start stopped services, or a pod that has ended",       no_options,      false, cmd_start },
-	{ "restart", "[SERVICE...]",            "stop and start services of a running pod",      stop_options,    false, cmd_restart },
+	{ "restart", "[SERVICE...]",            "stop and start services of a running pod",      restart_options,    false, cmd_restart },
 	{ "kill",    "[SERVICE...]",            "send a signal, SIGKILL if none is named",       kill_options,    false, cmd_kill },
 	{ "pause",   "[SERVICE...]",            "freeze services",                               no_options,      false, cmd_pause },
 	{ "unpause", "[SERVICE...]",            "let frozen services go on",                     no_options,      false, cmd_unpause },

@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/cli.h"
@@ -14,7 +15,7 @@
 
 struct logs_values {
 	bool follow, timestamps, no_prefix, no_colour;
-	const char *tail, *since, *until;
+	const char *tail, *since, *until, *index;
 };
 #define V(f) offsetof(struct logs_values, f)
 const struct opt logs_options[] = {
@@ -25,6 +26,7 @@ const struct opt logs_options[] = {
 	{ 0, "until", OPT_TEXT, "TIME", V(until), "before this time: as --since" },
 	{ 't', "timestamps", OPT_FLAG, NULL, V(timestamps), "when each line was written" },
 	{ 0, "no-log-prefix", OPT_FLAG, NULL, V(no_prefix), "without the service's name" },
+	{ 0, "index", OPT_TEXT, "N", V(index), "of one service: which of its instances, from 1" },
 	{ 0, "no-color", OPT_FLAG, NULL, V(no_colour), "no colours" },
 	{ 0 },
 };
@@ -115,6 +117,27 @@ static bool show_line(void *ctx, const char *service, enum pod_stream stream, co
 	return fflush(out) == 0;
 }
 
+/* Those that the pod has; one that is only in the file has written nothing. */
+static struct err *choose_shown(const struct pod_state *s, char **operands, const char *index,
+				char ***ret)
+{
+	auto_free char *key = NULL;
+
+	if (index && (!operands[0] || operands[1]))
+		return err_new(EINVAL, "--index is of one service");
+	if (index)
+		TRY(text_index(operands[0], index, &key));
+	for (char **o = operands; *o; o++) {
+		const char *name = key ? key : *o;
+
+		if (pod_state_find(s, name))
+			strv_add(ret, mem_strdup(name));
+		else if (key)
+			return pod_no_service(key);
+	}
+	return NULL;
+}
+
 struct err *cmd_logs(struct cli *c, const void *values, char **operands, int *ret_code)
 {
 	const struct logs_values *v = values;
@@ -141,9 +164,22 @@ struct err *cmd_logs(struct cli *c, const void *values, char **operands, int *re
 	TRY(cli_aim(c, operands, SIZE_MAX));
 	TRY(cli_name(c, &name));
 	TRY(cli_host(c));
-	TRY(pod_state_read(c->host, name, &state));
+	struct err *none = pod_state_read(c->host, name, &state);
+
+	if (err_code(none) == ENOENT) { /* as with docker compose: nothing to show */
+		log_warn("%s", err_text(none));
+		err_free(none);
+		return NULL;
+	}
+	TRY(none);
 	screen.state = state;
 	screen.apart = is_single(state);
+	auto_strv char **shown = NULL;
+
+	TRY(choose_shown(state, operands, v->index, &shown));
+	if (*operands && !shown)
+		return NULL;
+	l.services = shown ? shown : operands;
 	for (size_t i = 0; i < state->n_services; i++) {
 		auto_free char *prefix = prefix_of(state, state->services[i].key);
 
@@ -156,6 +192,7 @@ struct err *cmd_logs(struct cli *c, const void *values, char **operands, int *re
 /* ---- exec ---- */
 
 struct exec_values {
+	bool privileged;
 	bool no_tty, tty, interactive, detach;
 	char **env;
 	const char *user, *cwd, *index;
@@ -170,6 +207,8 @@ const struct opt exec_options[] = {
 	{ 'd', "detach", OPT_FLAG, NULL, V(detach), "do not wait for the command" },
 	{ 'e', "env", OPT_TEXTS, "NAME[=VALUE]", V(env), "set a variable, or pass ours on" },
 	{ 'u', "user", OPT_TEXT, "USER[:GROUP]", V(user), "run as another user" },
+	{ 0, "privileged", OPT_FLAG, NULL, V(privileged),
+	  "with all capabilities that this host gives, and without the filter of system calls" },
 	{ 'w', "workdir", OPT_TEXT, "DIR", V(cwd), "run in another directory" },
 	{ 0, "index", OPT_TEXT, "N", V(index), "which instance of the service, from 1" },
 	{ 0 },
@@ -216,7 +255,8 @@ struct err *cmd_exec(struct cli *c, const void *values, char **operands, int *re
 			      .tty = !v->no_tty && !v->detach && isatty(STDIN_FILENO) &&
 				     isatty(STDOUT_FILENO),
 			      .interactive = true,
-			      .detach = v->detach };
+			      .detach = v->detach,
+			      .privileged = v->privileged };
 
 	TRY(cli_name(c, &name));
 	TRY(cli_host(c));

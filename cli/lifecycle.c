@@ -156,6 +156,7 @@ struct err *cmd_down(struct cli *c, const void *values, char **operands, int *re
 
 struct stop_values {
 	int64_t timeout;
+	bool no_deps; /* of restart */
 };
 const struct opt stop_options[] = {
 	{ 't', "timeout", OPT_SECONDS, "SECONDS", offsetof(struct stop_values, timeout),
@@ -163,7 +164,20 @@ const struct opt stop_options[] = {
 	{ 0 },
 };
 
+const struct opt restart_options[] = {
+	{ 't', "timeout", OPT_SECONDS, "SECONDS", offsetof(struct stop_values, timeout),
+	  "wait so long, then SIGKILL" },
+	{ 0, "no-deps", OPT_FLAG, NULL, offsetof(struct stop_values, no_deps),
+	  "not those that are to be restarted with them" },
+	{ 0 },
+};
+
 static struct err *start_pod(struct cli *c, const char *pod, char **services);
+
+static bool is_service(const struct cli *c, const char *name)
+{
+	return c->project && compose_find(c->project, name);
+}
 
 static struct err *ask_pod(struct cli *c, const char *pod, const char *what, char **services,
 			   const char *argument)
@@ -174,15 +188,15 @@ static struct err *ask_pod(struct cli *c, const char *pod, const char *what, cha
 	/* with its only service the pod ends: that is waited for, too */
 	struct err *e = pod_ask(c->host, pod, what, stop && single ? NULL : services, argument);
 
-	if (err_code(e) == ENOENT && !none && !*services && strcmp(what, "restart") == 0) {
+	if (err_code(e) == ENOENT && !none && !*services && str_starts(what, "restart")) {
 		err_free(e); /* nothing of it runs: that is started */
 		return start_pod(c, pod, services);
 	}
-	if (err_code(e) != ENOENT || !stop)
+	/* where nothing runs there is nothing to stop, kill or freeze; but a name must be one */
+	if (err_code(e) != ENOENT || (*services && !none && !pod_state_find(s, *services)) ||
+	    (*services && none && !is_service(c, *services)))
 		return e;
-	if (*services && (none || !pod_state_find(s, *services)))
-		return e;
-	log_warn("%s", err_text(e)); /* what does not run is stopped already */
+	log_warn("%s", err_text(e));
 	err_free(e);
 	return NULL;
 }
@@ -233,7 +247,8 @@ struct err *cmd_restart(struct cli *c, const void *values, char **operands, int 
 	auto_free char *timeout = milliseconds(values);
 
 	(void)ret_code;
-	return ask(c, "restart", operands, timeout);
+	return ask(c, ((const struct stop_values *)values)->no_deps ? "restart-alone" : "restart",
+		   operands, timeout);
 }
 
 /* What runs is asked to; a pod that has ended, or was only created, is started as it was. */

@@ -41,7 +41,7 @@ static int code_of(const struct err *e, int otherwise)
 					       : otherwise;
 }
 
-/* A container that is left running is known by its id, or its name where it is a project's. */
+/* A container that is left running is known by its id. */
 static struct err *tell_name(const struct cli *c, const struct compose_run *r)
 {
 	auto_pod_state struct pod_state *s = NULL;
@@ -56,7 +56,7 @@ static struct err *tell_name(const struct cli *c, const struct compose_run *r)
 		TRY(fd_write_all(fd, id, strlen(id)));
 	}
 	if (r->detach)
-		puts(c->project->policy.project ? s->services[0].container : id);
+		puts(id);
 	return NULL;
 }
 

@@ -21,7 +21,14 @@ static struct err *is_of_project(struct cli *c, const char *operand, const char 
 	}
 	auto_err struct err *none = pod_state_read(c->host, name, &s);
 
-	if (!none && pod_state_find(s, operand))
+	if (!none && pod_state_find(s, operand)) {
+		*ret_name = name;
+		return NULL;
+	}
+	/* with a name by option the file has not been read yet, and need not be there */
+	auto_err struct err *no_file = cli_project(c, NULL, false);
+
+	if (!no_file && compose_find(c->project, operand))
 		*ret_name = name;
 	return *ret_name ? NULL : err_new(ENOENT, "no such service: %s", operand);
 }

@@ -38,8 +38,11 @@ const struct opt up_options[] = {
 	{ 0, "scale", OPT_TEXTS, "SERVICE=N", V(scale), "so many instances of a service" },
 	{ 0, "remove-orphans", OPT_FLAG, NULL, V(nothing), "a pod has none: what is not in the file is not in the pod" },
 	{ 0, "trace", OPT_TEXT, "FILE", V(trace), "write where the time went, for Perfetto" },
-	{ 0, "build", OPT_FLAG, NULL, V(build), "refused: slipway does not build" },
+	{ 0, "always-recreate-deps", OPT_FLAG, NULL, V(force_deps), "with services: replace also what they depend on" },
+	{ 0, "build", OPT_FLAG, NULL, V(build), "refused where a service is to be built: slipway does not build" },
 	{ 0, "no-build", OPT_FLAG, NULL, V(nothing), "slipway never builds" },
+	{ 0, "quiet-build", OPT_FLAG, NULL, V(nothing), "the same" },
+	{ 'y', "yes", OPT_FLAG, NULL, V(nothing), "slipway never asks" },
 	{ 0 },
 };
 /* clang-format on */
@@ -90,9 +93,6 @@ static struct err *check_values(const struct up_values *v)
 {
 	bool aborts = v->abort_on_exit || v->abort_on_failure || v->exit_from;
 
-	if (v->build)
-		return err_new(EINVAL, "--build: slipway does not build images; push what another "
-				       "tool has built, and name it with image");
 	if (v->no_start && v->trace)
 		return err_new(EINVAL,
 			       "--trace is of what comes up, and with --no-start nothing does");
@@ -101,6 +101,9 @@ static struct err *check_values(const struct up_values *v)
 	if (aborts && v->detach)
 		return err_new(EINVAL, "--detach goes neither with --abort-on-container-exit nor "
 				       "with --exit-code-from");
+	if (v->force_deps && v->keep)
+		return err_new(EINVAL,
+			       "--always-recreate-deps and --no-recreate exclude each other");
 	if (v->force && v->keep)
 		return err_new(EINVAL, "--force-recreate and --no-recreate exclude each other");
 	return NULL;
@@ -184,9 +187,14 @@ struct asked {
 static struct err *apply(const struct cli *c, const struct up_values *v, const struct asked *a,
 			 bool *ret_done)
 {
+	auto_strv char **anew = v->force || v->renew_volumes ? strv_dup(a->names) : NULL;
+
+	for (char **w = a->wanted; v->force_deps && w && *w; w++)
+		if (!strv_has(a->names, *w))
+			strv_add(&anew, mem_strdup(*w));
 	const struct pod_update update = { .timeout = v->timeout,
 					   .services = *a->names ? a->wanted : NULL,
-					   .anew = v->force || v->renew_volumes ? a->names : NULL,
+					   .anew = anew,
 					   .renew_volumes = v->renew_volumes };
 	struct err *e = pod_apply(c->host, c->project, &update);
 
@@ -237,7 +245,8 @@ static struct err *replace_running(const struct cli *c, const struct pod_plan *p
 	bool named = *a->names != NULL, done = false;
 	bool changed = pod_changed(plan, running, named ? a->wanted : NULL);
 	bool anew = v->force || v->renew_volumes;
-	bool wanted = anew || (changed ? !v->keep : is_unfinished(running, a));
+	bool wanted = anew || (v->force_deps && named) ||
+		      (changed ? !v->keep : is_unfinished(running, a));
 
 	if (wanted && detached(v) && (named || !anew))
 		TRY(apply(c, v, a, &done));
@@ -321,6 +330,16 @@ static uint64_t trace_next(uint64_t since, const char *what)
 	return trace_begin();
 }
 
+static struct err *check_nothing_built(const struct cli *c)
+{
+	for (size_t i = 0; i < c->project->n_services; i++)
+		if (c->project->services[i].build.context)
+			return compose_err(&c->project->services[i].place,
+					   "--build: slipway does not build images; push what "
+					   "another tool has built, and name it with image");
+	return NULL;
+}
+
 static char **names_of(const struct compose_project *p)
 {
 	char **names = NULL;
@@ -358,6 +377,8 @@ static struct err *up(struct cli *c, const struct up_values *v, char **operands,
 
 	TRY(cli_project(c, operands, true));
 	TRY(check_named(c, v));
+	if (v->build)
+		TRY(check_nothing_built(c));
 	since = trace_next(since, "load the project");
 	TRY(cli_host(c));
 	if (cli_is_running(c->host, c->project->name)) {

@@ -5,7 +5,7 @@
 #include "cli/cli.h"
 
 struct up_values {
-	bool detach, wait, quiet_pull, no_prefix, no_colour, timestamps, no_deps, build;
+	bool detach, wait, quiet_pull, no_prefix, no_colour, timestamps, no_deps, build, force_deps;
 	bool abort_on_exit, abort_on_failure, force, keep, renew_volumes, no_start, nothing;
 	const char *pull, *exit_from, *trace;
 	char **files, **attach, **no_attach, **scale;

@@ -231,16 +231,26 @@ static void start_again(struct pod *p)
 	}
 }
 
+/* Of one by name it is an error where it is so already, as with docker. */
 static struct err *pause_services(struct pod *p, const struct client *c, bool paused)
 {
+	struct err *errors = NULL;
+
 	for (size_t i = 0; i < p->plan->n_containers; i++) {
 		struct container *k = p->containers[i];
 
 		/* of all services those that run; of one by name it must be true */
-		if (chosen(c, k) && (c->services || k->state == CONTAINER_RUNNING))
-			TRY(container_pause(k, paused));
+		if (!chosen(c, k) || (!c->services && k->state != CONTAINER_RUNNING))
+			continue;
+		if (c->services && k->state == CONTAINER_RUNNING && k->paused == paused)
+			errors =
+				err_join(errors, err_new(EALREADY, "service %s is %s",
+							 k->plan->service->name,
+							 paused ? "already paused" : "not paused"));
+		else
+			errors = err_join(errors, container_pause(k, paused));
 	}
-	return NULL;
+	return errors;
 }
 
 void control_tell(struct pod *p, const struct container *c, const char *action)
@@ -335,8 +345,9 @@ static struct err *obey(struct client *c, const char *text, size_t len)
 	}
 	if (strcmp(what, "start") == 0)
 		return start_services(p, c);
-	if (strcmp(what, "restart") == 0) {
-		add_dependants(p, c);
+	if (strcmp(what, "restart") == 0 || strcmp(what, "restart-alone") == 0) {
+		if (!what[7])
+			add_dependants(p, c);
 		return restart_services(p, c, argument);
 	}
 	if (strcmp(what, "pause") == 0 || strcmp(what, "unpause") == 0)

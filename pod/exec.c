@@ -213,7 +213,10 @@ static struct err *describe(const struct pod_host *h, const struct pod_service_s
 	TRY(json_get_str(j, "seccomp", &seccomp));
 	TRY(json_get_int(j, "caps", &caps));
 	TRY(json_get_bool(j, "no_new_privs", &no_new_privs));
-	TRY(spec_filter(seccomp, (uint64_t)caps, h, &own->filter));
+	if (e->privileged)
+		caps = (int64_t)runtime_caps_all();
+	else
+		TRY(spec_filter(seccomp, (uint64_t)caps, h, &own->filter));
 	if (e->tty)
 		env_set(&own->env, "TERM=xterm");
 	for (char *const *assignment = e->env; assignment && *assignment; assignment++)

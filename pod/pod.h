@@ -438,6 +438,7 @@ struct pod_exec {
 	const char *cwd;  /* NULL: the service's */
 	const char *user; /* NULL: the service's */
 	bool tty, interactive, detach;
+	bool privileged; /* with all capabilities, and no filter of system calls */
 };
 /* Runs a command in a running service; *ret is its exit code. */
 struct err *pod_exec(const struct pod_host *h, const char *name, const struct pod_exec *e,

@@ -104,7 +104,7 @@ no_pods() { [ -z "$(pods)" ]; }
 	END
 	run --separate-stderr slipway run -d --name box it
 	assert_success
-	assert_output box
+	[[ $output =~ ^[0-9a-f]{64}$ ]] || show 'wanted its id'
 	run slipway logs --no-log-prefix box
 	assert_output early
 }
@@ -260,8 +260,10 @@ shop() {
 	shop
 	slipway up -d
 	run --separate-stderr slipway run -d tool sleep 100
-	[[ $output =~ ^$project-tool-run-[0-9a-f]+$ ]] || show 'wanted its name'
-	local pod=$output
+	[[ $output =~ ^[0-9a-f]{64}$ ]] || show 'wanted its id'
+	local pod
+	pod=$(slipway inspect "$output" | jq -r '.[0].Name | ltrimstr("/")')
+	[[ $pod =~ ^$project-tool-run-[0-9a-f]+$ ]]
 	run slipway ps
 	assert_line "$project-web-1"
 	run jq -r '.services[0].labels[]' "$SLIPWAY_RUN/pods/$pod/state.json"

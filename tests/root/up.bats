@@ -1181,3 +1181,22 @@ ids() { for s; do field "$s" ID; done; }
 	slipway down a b c
 	[ -z "$(slipway ps -a -q)" ]
 }
+
+@test "options of up that have nothing to do are taken, and --always-recreate-deps does what it says" {
+	compose <<-END
+		services:
+		  db: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms}
+		  web: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms, depends_on: [db]}
+	END
+	slipway up -d -y --build --quiet-build --remove-orphans=false
+	before=$(ids db web)
+	slipway up -d --always-recreate-deps
+	[ "$(ids db web)" = "$before" ]
+	slipway up -d --always-recreate-deps web
+	[ "$(ids web)" = "${before#*$'\n'}" ]
+	[ "$(ids db)" != "${before%%$'\n'*}" ]
+	sed -i 's/web: {/web: {build: ., /' compose.yml
+	run slipway up -d --build
+	assert_failure 1
+	assert_line '--build: slipway does not build images'
+}

@@ -79,7 +79,7 @@ two_services() {
 	two_services
 	run slipway top sleeps
 	assert_success
-	[[ $output == *'-sleeps-1'*'UID'*'PID'*'CMD'*'sleep 100'* ]] || show 'not that process'
+	[[ $output == *'UID'*'PID'*'CMD'*'sleeps'*'sleep 100'* ]] || show 'not that process'
 	[[ $output != *counts* ]] || show 'the other service'
 	run slipway top
 	[[ $output == *counts*sleeps* ]] || show 'not both'
@@ -92,7 +92,7 @@ two_services() {
 	two_services
 	run slipway stats --no-stream
 	assert_success
-	[[ $output == *'CPU %'*'MEM USAGE / LIMIT'*'counts'*'67.1MB'* ]] || show 'not the limit'
+	[[ $output == *'CPU %'*'MEM USAGE / LIMIT'*'counts'*'/ 64MiB'* ]] || show 'not the limit'
 	run slipway stats --no-stream --format json sleeps
 	assert_success
 	[ "$(jq -r .Service <<<"$output")" = sleeps ]
@@ -223,4 +223,76 @@ two_services() {
 	assert_failure 1
 	[[ $stderr == *"--since: 'yesterday' is no time"* ]] || show 'another reason'
 	slipway down
+}
+
+@test "top lists processes of all services in one table, as docker compose does" {
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms}
+		  b: {image: $registry/busybox, command: sleep 2000, user: '4321', stop_grace_period: 100ms}
+	END
+	slipway up -d
+	run slipway top
+	assert_success
+	[ "$(tr -s ' ' <<<"${lines[0]}" | sed 's/ $//')" = 'SERVICE # UID PID PPID C STIME TTY TIME CMD' ]
+	[[ ${lines[1]} =~ ^a\ +1\ +root\ +[0-9]+\ +[0-9]+\ +0\ +[0-9:]+\ +\?\ +00:00:00\ +sleep\ 1000$ ]]
+	[[ ${lines[2]} =~ ^b\ +1\ +4321\ .*sleep\ 2000$ ]]
+	run slipway stats --no-stream --format '{{.Service}} {{.MemUsage}}'
+	[[ ${lines[0]} =~ ^a\ [0-9.]+[KMi]*B\ /\  ]]
+	slipway stop b
+	[ "$(slipway stats --no-stream --format '{{.Service}}')" = a ]
+	[ "$(slipway stats --no-stream -a --format '{{.Service}} {{.PIDs}}' | sed -n 2p)" = 'b 0' ]
+}
+
+@test "freezing what is frozen is an error, of the others it is done" {
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms}
+		  b: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms}
+	END
+	slipway up -d
+	slipway pause a
+	run slipway pause a b
+	assert_failure 1
+	assert_line 'service a is already paused'
+	is_field b State paused
+	slipway unpause b
+	run slipway unpause a b
+	assert_failure 1
+	assert_line 'service b is not paused'
+	is_field a State running
+	slipway unpause
+	slipway pause
+	is_field a State paused
+}
+
+@test "exec --privileged has all that the host gives" {
+	service it <<-END
+		command: sleep 1000
+		cap_drop: [ALL]
+		stop_grace_period: 100ms
+	END
+	slipway up -d
+	status() { slipway exec -T "$@" it grep -E 'CapEff|Seccomp:' /proc/self/status | tr -s '\t\n' ' '; }
+	[ "$(status)" = 'CapEff: 0000000000000000 Seccomp: 2 ' ]
+	[[ $(status --privileged) =~ ^CapEff:\ 0000[0-9a-f]*[1-9a-f][0-9a-f]*\ Seccomp:\ 0\ $ ]]
+}
+
+@test "restart --no-deps leaves alone what is to be restarted with it" {
+	compose <<-END
+		services:
+		  db: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms}
+		  web:
+		    image: $registry/busybox
+		    command: sleep 1000
+		    stop_grace_period: 100ms
+		    depends_on: {db: {condition: service_started, restart: true}}
+	END
+	slipway up -d
+	pid() { slipway inspect "$1" | jq '.[0].State.Pid'; }
+	before=$(pid web)
+	slipway restart --no-deps db
+	[ "$(pid web)" = "$before" ]
+	slipway restart db
+	[ "$(pid web)" != "$before" ]
 }
