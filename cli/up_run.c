@@ -304,7 +304,8 @@ struct err *up_attached(const struct cli *c, const struct pod_plan *plan, struct
 
 	pod_tidy_trash_aside(c->host);
 	TRY(e);
-	*ret_code = result.interrupted ? 0 : result.exit_code;
+	/* docker compose's code; but a service manager, which sends SIGTERM, wants to hear of no failure */
+	*ret_code = result.by_sigint ? EXIT_INTERRUPTED : result.interrupted ? 0 : result.exit_code;
 	return NULL;
 }
 

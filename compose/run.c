@@ -123,6 +123,14 @@ static void strip_service(const struct compose_run *r, const struct compose_serv
 	json_object_del(deploy, "replicas");
 }
 
+/* docker compose run splits it as a shell would, docker run does not. */
+static void split_entrypoint(const struct compose_run *r, json_t *service)
+{
+	for (char *const *g = r->given; g && *g; g++)
+		if (str_starts(*g, "entrypoint=") && (*g)[strlen("entrypoint=")])
+			flags_set(service, "entrypoint", flags_text(*g + strlen("entrypoint=")));
+}
+
 struct err *compose_run_service(const struct compose_run *r, const struct compose_project *p,
 				const char *service, const char *name, char *const *argv,
 				char **ret)
@@ -147,6 +155,7 @@ struct err *compose_run_service(const struct compose_run *r, const struct compos
 	flags_put(root, "x-slipway.project", p->name);
 	flags_put(one, "container_name", r->name ? r->name : name);
 	TRY(put_run(r, root, one, argv));
+	split_entrypoint(r, one);
 	*ret = json_text(root, 0);
 	return NULL;
 }

@@ -144,9 +144,29 @@ static struct err *copy_tree(int from_dir, const char *from, int to_dir, const c
 	return err_new(EINVAL, "neither a file, a directory nor a link: it is not copied");
 }
 
+/* A new directory in one that is there, with the mode of @like. */
+static struct err *make_like(int like, const struct side *to, const char *to_path, bool archive,
+			     int *ret)
+{
+	auto_free char *dir = NULL, *name = NULL;
+	auto_fd int parent = -1, made = -1;
+	struct stat st;
+
+	split(to_path, &dir, &name);
+	TRY(open_on(to, dir, O_RDONLY | O_DIRECTORY, &parent));
+	if (mkdirat(parent, name, 0700) < 0 && errno != EEXIST)
+		return err_errno("mkdir %s", to_path);
+	TRY(fd_openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, &made));
+	if (fstat(like, &st) < 0)
+		return err_errno("stat");
+	TRY(copy_metadata(made, &st, archive));
+	*ret = fd_steal(&made);
+	return NULL;
+}
+
 /*
  * Docker's rules: into a directory that is there under the old name, else under
- * the new one; of "DIR/." only what is in it.
+ * the new one; of "DIR/." only what is in it, also into one that is made for that.
  */
 static struct err *copy_between(const struct side *from, const char *from_path,
 				const struct side *to, const char *to_path,
@@ -173,7 +193,9 @@ static struct err *copy_between(const struct side *from, const char *from_path,
 
 	if (contents) {
 		TRY(open_on(from, from_path, O_RDONLY | O_DIRECTORY, &in));
-		if (absent)
+		if (err_code(absent) == ENOENT)
+			TRY(make_like(in, to, to_path, c->archive, &exists));
+		else if (absent)
 			return err_new(ENOTDIR, "%s is no directory", to_path);
 		return copy_contents(in, exists, c->archive, 0);
 	}

@@ -428,7 +428,7 @@ struct pod {
 	uint64_t restarts_asked; /* requests so far: see container.again */
 	bool told_stopping;
 	int64_t asked_timeout; /* milliseconds for each service of a pod that stops; -1: none */
-	bool stopping, killing, interrupted, finished;
+	bool stopping, killing, interrupted, by_sigint, finished;
 	bool over;			  /* on_end was, or is about to be, called */
 	bool dirty;			  /* state.json is out of date */
 	bool stale;			  /* and could not be written */

@@ -29,6 +29,14 @@ static void on_signal(void *arg)
 	pod_stop(p);
 }
 
+static void on_sigint(void *arg)
+{
+	struct pod *p = arg;
+
+	p->by_sigint |= !p->interrupted;
+	on_signal(p);
+}
+
 static void on_wait_limit(void *arg)
 {
 	struct pod *p = arg;
@@ -193,7 +201,7 @@ static struct err *open_pod(struct pod *p)
 	if (p->options->resting)
 		lay_to_rest(p);
 	if (p->options->quit_signals) {
-		p->on_int = loop_signal(p->loop, SIGINT, on_signal, p);
+		p->on_int = loop_signal(p->loop, SIGINT, on_sigint, p);
 		p->on_term = loop_signal(p->loop, SIGTERM, on_signal, p);
 		p->on_hup = loop_signal(p->loop, SIGHUP, on_hangup, p);
 	}
@@ -328,7 +336,9 @@ struct err *pod_finish(struct pod *take_p, struct pod_result *ret)
 	if (!e && !p->interrupted && p->options->watcher.on_ended)
 		p->options->watcher.on_ended(p->options->watcher.ctx);
 	control_advance(p);
-	*ret = (struct pod_result) { .exit_code = exit_code_of(p), .interrupted = p->interrupted };
+	*ret = (struct pod_result) { .exit_code = exit_code_of(p),
+				     .interrupted = p->interrupted,
+				     .by_sigint = p->by_sigint };
 	close_pod(p);
 	return e;
 }

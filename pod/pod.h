@@ -196,9 +196,10 @@ struct pod_run_options {
 };
 
 struct pod_result {
-	int exit_code; /* exit_from's; or the one's that aborted the pod; or the first failing
+	int exit_code;	  /* exit_from's; or the one's that aborted the pod; or the first failing
 			  service's, or 0 */
-	bool interrupted;
+	bool interrupted; /* by a signal, or asked to end... */
+	bool by_sigint;	  /* ...by the one that a person at a terminal sends */
 };
 
 /*

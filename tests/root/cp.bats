@@ -231,3 +231,24 @@ a_service() {
 		assert_line 'is there and no file'
 	done
 }
+
+@test "what is in a directory goes into one that is made for it" {
+	service it <<-END
+		command: sleep 1000
+		stop_grace_period: 100ms
+	END
+	slipway up -d
+	mkdir -m 750 d
+	echo hi >d/f
+	slipway cp d/. it:/new
+	slipway cp d/. it:/newer/
+	[ "$(slipway exec -T it cat /new/f /newer/f | tr '\n' ' ')" = 'hi hi ' ]
+	[ "$(slipway exec -T it stat -c %a /new)" = 750 ]
+	run slipway cp d/. it:/no/such
+	assert_failure 1
+	run slipway cp d/. it:/etc/passwd
+	assert_failure 1
+	assert_line 'is no directory'
+	slipway cp it:/new/. ./out
+	[ "$(cat out/f)" = hi ]
+}

@@ -314,7 +314,7 @@ is_page() { [ "$(page "$1" 2>/dev/null)" = 'hello from the pod' ]; }
 	kill -INT "$up"
 	code=0
 	wait "$up" || code=$?
-	[ "$code" -eq 130 ] || [ "$code" -eq 0 ]
+	[ "$code" -eq 130 ]
 	run slipway ps -q
 	assert_output ''
 }

@@ -487,3 +487,13 @@ shop() {
 	assert_success
 	assert_output '1000000 0'
 }
+
+@test "run SERVICE --entrypoint is split as a shell would" {
+	service it <<-END
+		command: [never]
+		entrypoint: [never]
+	END
+	run --separate-stderr slipway run --rm -T --entrypoint 'echo "a  b" c' it d
+	assert_success
+	assert_output 'a  b c d'
+}
