@@ -188,12 +188,14 @@ static struct err *ask_pod(struct cli *c, const char *pod, const char *what, cha
 	/* with its only service the pod ends: that is waited for, too */
 	struct err *e = pod_ask(c->host, pod, what, stop && single ? NULL : services, argument);
 
-	if (err_code(e) == ENOENT && !none && !*services && str_starts(what, "restart")) {
+	if (err_code(e) == ENOENT && !none && !*services && str_starts(what, "restart") &&
+	    !pod_supervised(c->host, pod)) {
 		err_free(e); /* nothing of it runs: that is started */
 		return start_pod(c, pod, services);
 	}
 	/* where nothing runs there is nothing to stop, kill or freeze; but a name must be one */
-	if (err_code(e) != ENOENT || (*services && !none && !pod_state_find(s, *services)) ||
+	if (err_code(e) != ENOENT || pod_supervised(c->host, pod) ||
+	    (*services && !none && !pod_state_find(s, *services)) ||
 	    (*services && none && !is_service(c, *services)))
 		return e;
 	log_warn("%s", err_text(e));

@@ -236,7 +236,9 @@ static void on_news_event(void *arg)
 			pod_fail(p, e); /* what never ran is a mistake in the file, not bad luck */
 		} else {
 			log_warn("%s", err_text(e));
+			err_free(c->start_error);
 			c->start_error = e; /* for who has asked for it */
+			c->given_up = c->reason == START_BY_REQUEST && c->restarts == 0;
 		}
 		return;
 	}
@@ -336,7 +338,7 @@ static void born(struct pod *p, struct container *c)
 {
 	c->traced = trace_begin();
 	c->state = CONTAINER_CREATED;
-	c->stopping = c->killed = false;
+	c->stopping = c->killed = c->to_start = false;
 	c->started_ms = 0;
 	c->on_exit = loop_readable(p->loop, c->process.pidfd, on_exit_event, c);
 	c->on_news = loop_readable(p->loop, c->process.socket, on_news_event, c);
@@ -586,7 +588,7 @@ static void ended(struct container *c)
 	forget_process(c);
 	c->paused = false;
 	control_ended(c->pod, c);
-	if (c->given_up && c->state == CONTAINER_CREATED) { /* at its gate: nothing has run */
+	if (c->given_up && c->state == CONTAINER_CREATED && !c->started) { /* nothing has run */
 		c->state = CONTAINER_PLANNED;
 		c->exit_code = 0;
 		c->pod->dirty = true;

@@ -85,12 +85,17 @@ static bool chosen(const struct client *c, const struct container *k)
 			       strv_has(c->services, k->plan->key));
 }
 
+static bool is_to_start(const struct container *k)
+{
+	return k->to_start || (k->state <= CONTAINER_CREATED && !k->given_up);
+}
+
 /* One that 'up' has not come to yet is not started at all: else it would run although it was stopped. */
 static void keep_down(struct pod *p, size_t index)
 {
 	struct container *k = p->containers[index];
 
-	if (k->state <= CONTAINER_CREATED && !k->given_up)
+	if (is_to_start(k))
 		steps_give_up(p, index);
 	k->stop_asked = true;
 	k->again = 0;
@@ -160,20 +165,15 @@ static struct err *remove_services(struct pod *p, struct client *c, const char *
 }
 
 /* By a person's wish: what it did before does not count. What goes wrong is told by start_errors(). */
-static void start_one(struct pod *p, struct container *k)
+static void start_one(struct pod *p, size_t index)
 {
+	struct container *k = p->containers[index];
+
 	k->again = 0;
 	k->restarts = k->backoff = 0;
 	k->reason = START_BY_REQUEST;
-	struct err *e = container_create(p, k);
-
-	if (!e)
-		e = container_start(k);
-	if (!e)
-		return;
-	container_end(k);
-	err_free(k->start_error);
-	k->start_error = e;
+	err_free(steal(&k->start_error));
+	steps_begin_again(p, index);
 }
 
 static struct err *start_services(struct pod *p, struct client *c)
@@ -185,7 +185,7 @@ static struct err *start_services(struct pod *p, struct client *c)
 		struct container *k = p->containers[i];
 
 		if (chosen(c, k) && (k->state == CONTAINER_EXITED || k->given_up))
-			start_one(p, k);
+			start_one(p, i);
 	}
 	return NULL;
 }
@@ -204,8 +204,8 @@ static struct err *restart_services(struct pod *p, struct client *c, const char 
 	for (size_t i = 0; i < p->plan->n_containers; i++) {
 		struct container *k = p->containers[i];
 
-		if (!chosen(c, k) || (k->state <= CONTAINER_CREATED && !k->given_up))
-			continue; /* it is about to start anyway */
+		if (!chosen(c, k) || is_to_start(k))
+			continue; /* anyway */
 		k->stop_asked = true;
 		k->again = serial;
 		container_stop(k, ms);
@@ -227,7 +227,7 @@ static void start_again(struct pod *p)
 		struct container *k = p->containers[i];
 
 		if (k->again && !ends_first(p, k->again))
-			start_one(p, k);
+			start_one(p, i);
 	}
 }
 
@@ -449,7 +449,7 @@ void control_ended(struct pod *p, const struct container *c)
 
 static bool has_ended(const struct pod *p, const struct client *c, const struct container *k)
 {
-	bool to_come = k->state == CONTAINER_PLANNED && !k->given_up && !p->stopping;
+	bool to_come = is_to_start(k) && !p->stopping;
 
 	return !chosen(c, k) || strv_has(c->gone, k->plan->key) ||
 	       (container_is_dead(k) && !(to_come && c->running_out));
@@ -492,7 +492,8 @@ static bool all_started(const struct pod *p, const struct client *c)
 		const struct container *k = p->containers[i];
 
 		if (chosen(c, k) &&
-		    (k->again || k->state == CONTAINER_CREATED || k->state == CONTAINER_STARTING ||
+		    (k->again || k->to_start || k->state == CONTAINER_CREATED ||
+		     k->state == CONTAINER_STARTING ||
 		     (k->state == CONTAINER_RUNNING && k->hook_phase == HOOK_POST_START)))
 			return false;
 	}

@@ -346,6 +346,7 @@ struct container {
 	bool go_sent;
 	enum start_reason reason;
 	bool given_up;	 /* it is not to be started: who waits for that waits in vain */
+	bool to_start;	 /* it has ended, and its steps are to be done again */
 	bool renewed;	 /* it goes, and its anonymous volumes with it */
 	bool removed;	 /* told to nobody any more: see remove.c */
 	bool stop_asked; /* by a person: it does not come back... */
@@ -425,6 +426,7 @@ struct pod {
 	int64_t apply_timeout; /* of its pod_update */
 	bool renew_volumes;    /* of its pod_update */
 	bool applying;
+	bool again;		 /* steps are to be done once more */
 	uint64_t restarts_asked; /* requests so far: see container.again */
 	bool told_stopping;
 	int64_t asked_timeout; /* milliseconds for each service of a pod that stops; -1: none */
@@ -482,6 +484,10 @@ void steps_undo(struct pod *p);
 void steps_forget_rootfs(const struct pod *p);
 /* Container @index is not to be started: at its gate it ends, and its steps are done. */
 void steps_give_up(struct pod *p, size_t index);
+/* Container @index, which has ended, starts in its order: when what it depends on is so. */
+void steps_begin_again(struct pod *p, size_t index);
+/* What a step of one that was to start again could not do. */
+void steps_failed(struct pod *p, const struct pod_step *s, struct err *take_e);
 const char *step_describe(const struct pod_plan *plan, const struct pod_step *s, char *buffer,
 			  size_t size);
 

@@ -119,7 +119,7 @@ static struct err *do_create(struct pod *p, const struct pod_step *s, bool *ret_
 
 	if (c->birth_error)
 		return steal(&c->birth_error);
-	*ret_done = c->state != CONTAINER_PLANNED;
+	*ret_done = c->state != CONTAINER_PLANNED && !c->to_start;
 	if (*ret_done || c->queued)
 		return NULL;
 	TRY(container_prepare(p, c));
@@ -226,6 +226,7 @@ void steps_give_up(struct pod *p, size_t index)
 	struct container *c = p->containers[index];
 
 	c->given_up = c->stop_asked = true;
+	c->to_start = false;
 	container_end(c); /* it may be at its gate */
 	if (c->queued)
 		p->n_queued--;
@@ -236,6 +237,29 @@ void steps_give_up(struct pod *p, size_t index)
 		if (s->container == index && s->kind >= STEP_CREATE)
 			p->steps[i] = STEP_DONE;
 	}
+}
+
+void steps_begin_again(struct pod *p, size_t index)
+{
+	struct container *c = p->containers[index];
+
+	c->to_start = true;
+	c->given_up = c->stop_asked = false;
+	p->again = true;
+	for (size_t i = 0; i < p->plan->n_steps; i++) {
+		const struct pod_step *s = &p->plan->steps[i];
+
+		if (s->container == index && s->kind >= STEP_CREATE)
+			p->steps[i] = STEP_PENDING;
+	}
+}
+
+void steps_failed(struct pod *p, const struct pod_step *s, struct err *take_e)
+{
+	struct container *c = p->containers[s->container];
+
+	c->start_error = err_join(c->start_error, take_e);
+	steps_give_up(p, s->container);
 }
 
 /* ---- undoing, backwards: everything that was done, whether all of it or a part ---- */

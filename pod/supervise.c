@@ -149,6 +149,17 @@ static struct err *do_step(struct pod *p, const struct pod_step *s, bool *ret_do
 	return e;
 }
 
+/* Of a pod that is up: who has asked for the change, or for the start, is told. */
+static void step_failed(struct pod *p, size_t index, struct err *take_e)
+{
+	const struct pod_step *s = &p->plan->steps[index];
+
+	if (s->kind >= STEP_CREATE && p->containers[s->container]->reason == START_BY_REQUEST)
+		steps_failed(p, s, take_e);
+	else
+		apply_failed(p, index, take_e);
+}
+
 /* Goes over the steps until nothing more becomes possible; false when one failed. */
 static bool run_steps(struct pod *p, bool *ret_all)
 {
@@ -170,8 +181,8 @@ static bool run_steps(struct pod *p, bool *ret_all)
 				more |= steps_clone(p);
 			struct err *e = do_step(p, &p->plan->steps[i], &done);
 
-			if (e && p->applying) {
-				apply_failed(p, i, e);
+			if (e && p->up) {
+				step_failed(p, i, e);
 				more = true;
 				continue;
 			}
@@ -291,7 +302,8 @@ static void tell_stopping(struct pod *p)
 static bool all_dead(const struct pod *p)
 {
 	for (size_t i = 0; i < p->plan->n_containers; i++)
-		if (!container_is_dead(p->containers[i]))
+		if (!container_is_dead(p->containers[i]) ||
+		    (p->containers[i]->to_start && !p->stopping))
 			return false;
 	return true;
 }
@@ -311,7 +323,7 @@ static void check_abort(struct pod *p)
 		const struct container *c = p->containers[i];
 		bool is_main = str_eq(c->plan->service->name, o->main);
 
-		if (c->state != CONTAINER_EXITED || c->stop_asked)
+		if (c->state != CONTAINER_EXITED || c->stop_asked || c->to_start)
 			continue;
 		if (is_main || o->abort == POD_ABORT_ON_EXIT ||
 		    (o->abort == POD_ABORT_ON_FAILURE && c->exit_code))
@@ -376,6 +388,11 @@ void pod_advance(struct pod *p)
 	write_changes(p);
 	control_advance(p);
 	attach_advance(p);
+	if (p->again && !p->stopping) {
+		p->again = false;
+		pod_advance(p);
+		return;
+	}
 	if (all_dead(p) && !p->n_retired && !p->applying && (p->up || p->stopping)) {
 		if (!p->stopping && attach_pending(p))
 			return; /* the last of the output is still to be read */

@@ -307,3 +307,44 @@ state_of() { jq -r --arg s "$1" --arg f "$2" '.services[] | select(.service == $
 	sleep 1.5
 	is_field app Health healthy
 }
+
+@test "start and restart keep the order of dependencies, and wait for health" {
+	pod_of "$innocent" 'web: command: sleep 1000, depends_on: {db: {condition: service_healthy}, job: {condition: service_completed_successfully}}}' \
+		"db: command: sleep 1000, healthcheck: {test: [CMD-SHELL, 'sleep 0.5'], interval: 1s}}" \
+		"job: command: sh -c 'sleep 0.3; exit 0'}"
+	slipway up -d
+	for what in 'start web db job' 'restart'; do
+		[ "$what" = restart ] || slipway stop -t 0 web db
+		command slipway events >events 3>&- &
+		listener=$!
+		sleep 0.3
+		# shellcheck disable=SC2086 # words
+		slipway $what
+		kill $listener
+		wait $listener || :
+		sed 's/^[^ ]* container \([a-z_]*:* *[a-z]*\) .*name=t[0-9]*-\([a-z]*\)-.*/\1 \2/' events >order
+		[ "$(grep -e 'start web' -e 'health_status: healthy db' order | tr '\n' ,)" = 'health_status: healthy db,start web,' ]
+		is_field web State running
+	done
+}
+
+@test "what cannot start for its dependency is told, and the rest starts" {
+	pod_of "$innocent" 'web: command: sleep 1000, depends_on: {job: {condition: service_completed_successfully}}}' \
+		"job: command: sh -c 'exit 0'}" 'free: command: sleep 1000}'
+	slipway up -d
+	wait_for 5 is_field job State exited
+	slipway stop -t 0 web free
+	sed -i 's/exit 0/exit 4/' compose.yml
+	slipway up -d job
+	wait_for 5 is_field job ExitCode 4
+	limit=10 run slipway start web free
+	assert_failure 1
+	assert_line 'service job did not complete successfully: exit 4'
+	is_field web State exited
+	is_field free State running
+	limit=10 run slipway restart web
+	assert_failure 1
+	sed -i 's/exit 4/exit 0/' compose.yml
+	slipway up -d
+	is_field web State running
+}

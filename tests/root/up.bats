@@ -269,7 +269,7 @@ began() { slipway ps -a --format json | jq -r "select(.Service == \"$1\") | .Nam
 
 @test "what is refused" {
 	compose <<-END
-		services: {a: {image: $registry/busybox, command: 'true'}}
+		services: {a: {image: $registry/busybox, command: 'true', build: .}}
 	END
 	run slipway up --build
 	assert_failure 1
