@@ -85,6 +85,10 @@ struct err *cli_remove_services(struct cli *c, const struct pod_state *s, char *
 				int64_t timeout, bool volumes) must_check;
 /* The state of the project's pod, of which every operand is a service; no containers is a list too. */
 struct err *cli_read_pod(struct cli *c, char **operands, struct pod_state **ret) must_check;
+/* The names of its services; the caller's. */
+char **cli_services_of(const struct compose_project *p) must_check;
+/* Adds the services that the pod has to those that are named: who starts one of them keeps the others. */
+struct err *cli_widen_project(struct cli *c, const struct pod_state *s, char **operands) must_check;
 /* SERVICE=N for what has several instances; the caller's. */
 char **cli_scale_of(const struct pod_state *s) must_check;
 /* 'up -d' of these services; the project at hand stays what it is. */

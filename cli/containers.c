@@ -195,41 +195,62 @@ const struct opt create_options[] = {
 };
 #undef V
 
-static struct err *make_way(struct cli *c, bool force, bool keep, bool *ret_go_on)
+/* What is missing or has changed, into a pod that runs; @wanted: of these services. */
+static struct err *create_in(const struct cli *c, char *const *wanted)
 {
-	auto_pod_state struct pod_state *s = NULL;
-	auto_err struct err *none = pod_state_read(c->host, c->project->name, &s);
+	const struct pod_update update = { .timeout = -1, .services = wanted, .create_only = true };
+	struct err *e = pod_apply(c->host, c->project, &update);
 
-	*ret_go_on = true;
-	if (none)
-		return err_code(none) == ENOENT ? NULL : steal(&none);
-	*ret_go_on = !keep && (force || !s->alive);
-	if (!*ret_go_on)
-		log_info("pod %s is there already", s->name);
-	return *ret_go_on ? pod_down(c->host, s->name, -1) : NULL;
+	if (err_code(e) != ENOTSUP)
+		return e;
+	err_free(e);
+	return err_new(EBUSY,
+		       "pod %s runs, and its network, its ports or its policy are to be others: "
+		       "'slipway up' starts it anew",
+		       c->project->name);
+}
+
+static struct err *create(struct cli *c, struct image **images, bool force, const char *running,
+			  char *const *wanted)
+{
+	auto_pod_plan struct pod_plan *plan = NULL;
+	auto_strv char **warnings = NULL;
+	struct err *e = pod_plan(c->project, images, c->host, &plan, &warnings);
+
+	for (char **w = warnings; w && *w; w++)
+		log_warn("%s", *w);
+	TRY(e);
+	if (running && !force)
+		return create_in(c, wanted);
+	if (running)
+		TRY(pod_down(c->host, running, -1));
+	TRY(pod_create(plan, c->host));
+	cli_say(c, " Pod %s  Created", c->project->name);
+	return NULL;
 }
 
 struct err *cli_create(struct cli *c, const char *policy, bool quiet, bool force, bool keep,
 		       char **operands)
 {
-	auto_pod_plan struct pod_plan *plan = NULL;
-	auto_strv char **warnings = NULL;
+	auto_pod_state struct pod_state *s = NULL;
 	struct image **images = NULL;
-	bool go_on = false;
 
 	TRY(cli_project(c, operands, true));
-	TRY(cli_images(c, policy, quiet, &images));
-	struct err *e = pod_plan(c->project, images, c->host, &plan, &warnings);
+	TRY(cli_host(c));
+	auto_strv char **wanted = *operands ? cli_services_of(c->project) : NULL;
+	auto_err struct err *none = pod_state_read(c->host, c->project->name, &s);
 
-	for (char **w = warnings; w && *w; w++)
-		log_warn("%s", *w);
-	if (!e)
-		e = make_way(c, force, keep, &go_on);
-	if (!e && go_on)
-		e = pod_create(plan, c->host);
-	if (!e && go_on)
-		cli_say(c, " Pod %s  Created", c->project->name);
-	pod_plan_free(steal(&plan));
+	if (none && err_code(none) != ENOENT)
+		return steal(&none);
+	if (s && keep) {
+		log_info("pod %s is there already", s->name);
+		return NULL;
+	}
+	if (s && s->alive)
+		TRY(cli_widen_project(c, s, operands));
+	TRY(cli_images(c, policy, quiet, &images));
+	struct err *e = create(c, images, force || (s && !s->alive), s ? s->name : NULL, wanted);
+
 	cli_images_free(c, images);
 	return e;
 }

@@ -164,8 +164,7 @@ static struct err *load_known(struct cli *c, char **names, char *const *operands
 	return cli_project(c, known, false);
 }
 
-/* The services that the pod has and those that are asked for: who starts one of them keeps the others. */
-static struct err *widen_project(struct cli *c, const struct pod_state *s, char **operands)
+struct err *cli_widen_project(struct cli *c, const struct pod_state *s, char **operands)
 {
 	auto_strv char **names = strv_dup(operands);
 
@@ -340,7 +339,7 @@ static struct err *check_nothing_built(const struct cli *c)
 	return NULL;
 }
 
-static char **names_of(const struct compose_project *p)
+char **cli_services_of(const struct compose_project *p)
 {
 	char **names = NULL;
 
@@ -353,13 +352,13 @@ static char **names_of(const struct compose_project *p)
 static struct err *find_resting(struct cli *c, char **operands, char ***ret)
 {
 	auto_pod_state struct pod_state *s = NULL;
-	auto_strv char **wanted = names_of(c->project);
+	auto_strv char **wanted = cli_services_of(c->project);
 	auto_err struct err *none =
 		*operands ? pod_state_read(c->host, c->project->name, &s) : NULL;
 
 	if (!s)
 		return NULL;
-	TRY(widen_project(c, s, operands));
+	TRY(cli_widen_project(c, s, operands));
 	for (size_t i = 0; i < c->project->n_services; i++)
 		if (!strv_has(wanted, c->project->services[i].name))
 			strv_add(ret, mem_strdup(c->project->services[i].name));
@@ -383,8 +382,8 @@ static struct err *up(struct cli *c, const struct up_values *v, char **operands,
 	TRY(cli_host(c));
 	if (cli_is_running(c->host, c->project->name)) {
 		TRY(pod_state_read(c->host, c->project->name, &running));
-		wanted = names_of(c->project);
-		TRY(widen_project(c, running, operands));
+		wanted = cli_services_of(c->project);
+		TRY(cli_widen_project(c, running, operands));
 	} else {
 		pod_early_begin(c->early);
 		TRY(find_resting(c, operands, &own.resting));

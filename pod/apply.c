@@ -158,7 +158,7 @@ struct request {
 	char *dir;
 	char **services, **anew;
 	int64_t timeout;
-	bool renew_volumes;
+	bool renew_volumes, create_only;
 };
 
 static struct err *read_request(const char *text, struct request *ret)
@@ -172,6 +172,7 @@ static struct err *read_request(const char *text, struct request *ret)
 	TRY(json_get_strv(j, "services", &ret->services));
 	TRY(json_get_strv(j, "anew", &ret->anew));
 	TRY(json_get_bool(j, "renew_volumes", &ret->renew_volumes));
+	TRY(json_get_bool(j, "create_only", &ret->create_only));
 	ret->dir = mem_strdup(dir ? dir : "/");
 	return NULL;
 }
@@ -188,6 +189,15 @@ static bool is_asked_for(const struct request *r, const struct plan_container *c
 	return !r->services || strv_has(r->services, c->service->name);
 }
 
+static bool is_replaced(const struct container *old, const struct plan_container *c,
+			const struct request *r)
+{
+	bool over = container_is_dead(old) || old->stopping;
+
+	return (over && (old->removed || !r->create_only)) || !str_eq(old->plan->hash, c->hash) ||
+	       strv_has(r->anew, c->service->name);
+}
+
 /* The services that do not run on as they are: changed, ended, or to be restarted with one of them. */
 static char **find_replaced(const struct pod *p, const struct pod_plan *plan,
 			    const struct request *r)
@@ -199,9 +209,7 @@ static char **find_replaced(const struct pod *p, const struct pod_plan *plan,
 		const struct plan_container *c = &plan->containers[i];
 		const struct container *old = pod_find(p, c->key);
 
-		if (!old || (is_asked_for(r, c) && (container_is_dead(old) || old->stopping ||
-						    !str_eq(old->plan->hash, c->hash) ||
-						    strv_has(r->anew, c->service->name))))
+		if (!old || (is_asked_for(r, c) && is_replaced(old, c, r)))
 			strv_add(&replaced, mem_strdup(c->key));
 	}
 	while (more) {
@@ -336,6 +344,9 @@ static struct err *change(struct pod *p, const struct request *r)
 		if (!is_among(p->containers, g->plan->n_containers, old[i]))
 			retire(p, old[i]);
 	free(old);
+	for (size_t i = 0; i < g->plan->n_containers && r->create_only; i++)
+		if (strv_has(replaced, g->plan->containers[i].key))
+			steps_give_up(p, i);
 	p->applying = p->dirty = true;
 	refresh_names(p, replaced);
 	return NULL;
@@ -498,6 +509,7 @@ static char *request_text(const char *dir, const struct pod_update *u)
 	json_put_strv(j, "services", u->services);
 	json_put_strv(j, "anew", u->anew);
 	json_put_bool(j, "renew_volumes", u->renew_volumes);
+	json_put_bool(j, "create_only", u->create_only);
 	return json_text(j, 0);
 }
 

@@ -337,6 +337,7 @@ struct pod_update {
 	char *const *services; /* the others stay as they are, changed or ended; NULL: all */
 	char *const *anew;     /* replaced also when nothing has changed */
 	bool renew_volumes;    /* with new anonymous volumes */
+	bool create_only;      /* what is new or has changed is not started, what has ended stays */
 };
 struct err *pod_apply(const struct pod_host *h, const struct compose_project *p,
 		      const struct pod_update *u) must_check;

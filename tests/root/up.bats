@@ -1200,3 +1200,31 @@ ids() { for s; do field "$s" ID; done; }
 	assert_failure 1
 	assert_line '--build: slipway does not build images'
 }
+
+@test "create puts what is missing or has changed into a pod that runs, and starts nothing" {
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms}
+		  c: {image: $registry/busybox, command: sh -c 'exit 3'}
+	END
+	slipway up -d
+	wait_for 5 is_field c State exited
+	before=$(ids a c)
+	slipway create
+	[ "$(ids a c)" = "$before" ]
+	cat >>compose.yml <<-END
+		  d: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms}
+	END
+	sed -i 's/exit 3/exit 4/' compose.yml
+	slipway create d
+	[ "$(ids a c)" = "$before" ]
+	is_field d State created
+	slipway up --no-start
+	[ "$(ids a)" = "${before%%$'\n'*}" ]
+	is_field c State created
+	slipway start d
+	is_field d State running
+	slipway up -d
+	wait_for 5 is_field c ExitCode 4
+	[ "$(ids a)" = "${before%%$'\n'*}" ]
+}
