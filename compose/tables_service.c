@@ -373,7 +373,7 @@ const struct attr service_attrs[] = {
 	LIST(S, gpus,              gpus,     APPEND,  REFUSED, compose_device_request, request_attrs, "gpus need a CDI hook, which slipway does not run yet"),
 	ROW(S, group_add,          different, APPEND,  FULL,    "supplementary groups, names of the image or numbers"),
 	PART(S, healthcheck,       table,             FULL,    health_attrs, "how to tell that the service works"),
-	ROW(S, hostname,           str,      REPLACE, FULL,    "host name; the container's name without it"),
+	ROW(S, hostname,           str,      REPLACE, FULL,    "host name; the name of the service without it, SERVICE-N of several (docker: the id)"),
 	ROW(S, image,              str,      REPLACE, FULL,    "reference of the image to run"),
 	ROW(S, init,               switch,   REPLACE, FULL,    "run an init that reaps and forwards signals as PID 1"),
 	ROW(S, ipc,                str,      REPLACE, PARTIAL, "private or none: containers always have an IPC namespace of their own"),

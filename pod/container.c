@@ -251,6 +251,9 @@ static void on_news_event(void *arg)
 	c->started = proc_now_text();
 	attach_ready(c);
 	pod_event(p, c, "start", "Started");
+	if (c->restarting)
+		control_tell(p, c, "restart", 0);
+	c->restarting = false;
 	pod_tell(p, c, POD_STARTED);
 	health_start(c);
 	hooks_post_start(c);
@@ -337,6 +340,8 @@ static struct err *prepare(struct pod *p, struct container *c)
 static void born(struct pod *p, struct container *c)
 {
 	c->traced = trace_begin();
+	if (c->state == CONTAINER_PLANNED)
+		control_tell(p, c, "create", 0);
 	c->state = CONTAINER_CREATED;
 	c->stopping = c->killed = c->to_start = false;
 	c->started_ms = 0;
@@ -453,6 +458,7 @@ static void on_kill_time(void *arg)
 	watch_free(c->on_kill_time);
 	c->on_kill_time = NULL;
 	log_debug("service %s: did not end in time, SIGKILL", c->plan->service->name);
+	control_tell(c->pod, c, "kill", SIGKILL);
 	container_end(c);
 }
 
@@ -495,7 +501,7 @@ void container_stop(struct container *c, int64_t timeout)
 	}
 	c->stop_timeout = timeout < 0 ? c->plan->grace : timeout;
 	c->stop_by = proc_now_ms() + (uint64_t)c->stop_timeout;
-	pod_event(c->pod, c, "stop", "Stopping");
+	pod_event(c->pod, c, NULL, "Stopping");
 	if (!hooks_pre_stop(c, c->stop_timeout))
 		container_signal_stop(c);
 }
@@ -504,6 +510,7 @@ void container_signal_stop(struct container *c)
 {
 	if (container_is_dead(c))
 		return;
+	control_tell(c->pod, c, "kill", c->plan->stop_signal);
 	container_kill(c, c->plan->stop_signal);
 	container_kill(c, SIGCONT);
 	await_death(c);
@@ -598,7 +605,11 @@ static void ended(struct container *c)
 	free(c->finished);
 	c->finished = proc_now_text();
 	c->state = CONTAINER_EXITED;
+	if (c->oom)
+		control_tell(c->pod, c, "oom", 0);
 	pod_event(c->pod, c, "die", "Exited (%d)%s", c->exit_code, c->oom ? ", out of memory" : "");
+	if (c->stopping)
+		control_tell(c->pod, c, "stop", 0);
 	if (wants_restart(c))
 		schedule_restart(c);
 	if (!told)

@@ -114,6 +114,8 @@ static struct err *kill_services(struct pod *p, const struct client *c, const ch
 			continue;
 		if (signal == SIGKILL)
 			keep_down(p, i);
+		if (!container_is_dead(k))
+			control_tell(p, k, "kill", signal);
 		if (signal == SIGKILL)
 			container_end(k);
 		else
@@ -226,8 +228,10 @@ static void start_again(struct pod *p)
 	for (size_t i = 0; i < p->plan->n_containers && !p->stopping; i++) {
 		struct container *k = p->containers[i];
 
-		if (k->again && !ends_first(p, k->again))
-			start_one(p, i);
+		if (!k->again || ends_first(p, k->again))
+			continue;
+		start_one(p, i);
+		k->restarting = true;
 	}
 }
 
@@ -253,7 +257,7 @@ static struct err *pause_services(struct pod *p, const struct client *c, bool pa
 	return errors;
 }
 
-void control_tell(struct pod *p, const struct container *c, const char *action)
+void control_tell(struct pod *p, const struct container *c, const char *action, int signal)
 {
 	struct client *next;
 
@@ -270,6 +274,8 @@ void control_tell(struct pod *p, const struct container *c, const char *action)
 			      c->plan->service->image);
 		if (strcmp(action, "die") == 0)
 			json_put_int(json_at(j, "attributes"), "exitCode", c->exit_code);
+		if (signal)
+			json_put_int(json_at(j, "attributes"), "signal", signal);
 		auto_free char *text = json_text(j, 0);
 		auto_err struct err *e = fd_send(k->socket, text, strlen(text), -1);
 

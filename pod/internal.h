@@ -351,6 +351,7 @@ struct container {
 	bool removed;	 /* told to nobody any more: see remove.c */
 	bool stop_asked; /* by a person: it does not come back... */
 	uint64_t again;	 /* ...unless this request, a restart, starts it; 0: none */
+	bool restarting; /* it did, and its program does not run yet */
 	bool stopping;	 /* the signal was sent */
 	bool killed;	 /* so was SIGKILL: see container_end() */
 	bool paused;	 /* frozen */
@@ -444,7 +445,7 @@ void pod_advance(struct pod *p);
 void pod_fail(struct pod *p, struct err *take_e);
 /* Services are stopped, in order; at end_deadline what is left is killed. */
 void pod_stop(struct pod *p);
-/* Tells who watches @fmt, and who listens to events @action, in docker's words. */
+/* Tells who watches @fmt, and who listens to events @action, in docker's words; NULL: nothing. */
 void pod_event(struct pod *p, const struct container *c, const char *action, const char *fmt, ...)
 	printf_like(4, 5);
 
@@ -600,8 +601,8 @@ const char *health_name(enum health_state s);
 /* control.c */
 struct err *control_open(struct pod *p) must_check;
 void control_close(struct pod *p);
-/* An event for those who listen. */
-void control_tell(struct pod *p, const struct container *c, const char *action);
+/* An event for those who listen, in docker's words. @signal: of "kill", else 0. */
+void control_tell(struct pod *p, const struct container *c, const char *action, int signal);
 void control_ended(struct pod *p,
 		   const struct container *c); /* it may run again before all are looked at */
 void control_advance(struct pod *p);	       /* answers who waited for what has happened by now */

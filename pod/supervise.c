@@ -31,7 +31,8 @@ void pod_event(struct pod *p, const struct container *c, const char *action, con
 	log_debug("%s: %s", c->plan->name, what);
 	if (w->on_event)
 		w->on_event(w->ctx, c->plan->name, what);
-	control_tell(p, c, action);
+	if (action)
+		control_tell(p, c, action, 0);
 }
 
 void pod_tell(const struct pod *p, const struct container *c, enum pod_change what)

@@ -128,7 +128,7 @@ state_of() { jq -r --arg s "$1" --arg f "$2" '.services[] | select(.service == $
 	slipway stop -t 5
 	wait $listener || :
 	sed 's/^[^ ]* container \([a-z]*\) .*name=t[0-9]*-\([a-z]*\)-.*/\1 \2/' events >order
-	[ "$(grep -e stop -e die order | tr '\n' ,)" = 'stop web,die web,stop db,die db,' ]
+	[ "$(tr '\n' , <order)" = 'kill web,die web,stop web,kill db,die db,stop db,' ]
 }
 
 @test "kill between two runs is the end of them" {
@@ -323,7 +323,7 @@ state_of() { jq -r --arg s "$1" --arg f "$2" '.services[] | select(.service == $
 		kill $listener
 		wait $listener || :
 		sed 's/^[^ ]* container \([a-z_]*:* *[a-z]*\) .*name=t[0-9]*-\([a-z]*\)-.*/\1 \2/' events >order
-		[ "$(grep -e 'start web' -e 'health_status: healthy db' order | tr '\n' ,)" = 'health_status: healthy db,start web,' ]
+		[ "$(grep -e '^start web' -e 'health_status: healthy db' order | tr '\n' ,)" = 'health_status: healthy db,start web,' ]
 		is_field web State running
 	done
 }

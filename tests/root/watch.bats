@@ -296,3 +296,22 @@ two_services() {
 	slipway restart db
 	[ "$(pid web)" != "$before" ]
 }
+
+@test "events have docker's words, in docker's order" {
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: sh -c 'trap "exit 3" TERM; while :; do sleep 0.1; done', stop_grace_period: 5s}
+		  b: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms}
+	END
+	slipway up -d
+	command slipway events --json >events 3>&- &
+	listener=$!
+	sleep 0.3
+	slipway restart a
+	slipway kill -s HUP b
+	slipway kill b
+	slipway down
+	wait "$listener"
+	[ "$(jq -r 'select(.service == "a") | .action' events | tr '\n' ' ')" = 'kill die stop start restart kill die stop ' ]
+	[ "$(jq -r 'select(.service == "b") | "\(.action) \(.attributes.signal // .attributes.exitCode)"' events | tr '\n' ,)" = 'kill 1,kill 9,die 137,' ]
+}
