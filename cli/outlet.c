@@ -95,12 +95,15 @@ void outlet_put(struct outlet *o, const char *data, size_t len)
 {
 	if (o->error)
 		return;
-	if (o->at) {
+	if (o->at > o->len / 2) { /* rarely: all of it is moved */
 		memmove(o->data, o->data + o->at, outlet_waiting(o));
 		o->len -= o->at;
 		o->at = 0;
 	}
-	o->data = mem_grow(o->data, o->len + len, 1);
+	if (o->len + len > o->room) {
+		o->room = 2 * (o->len + len);
+		o->data = mem_grow(o->data, o->room, 1);
+	}
 	memcpy(o->data + o->len, data, len);
 	o->len += len;
 	if (!o->on_room)

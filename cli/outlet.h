@@ -14,7 +14,7 @@ struct outlet {
 	bool own, socket; /* @fd is not the stream's; send(2) does not wait */
 	struct watch *on_room;
 	char *data; /* what is still to be written */
-	size_t at, len;
+	size_t at, len, room;
 	int error;		      /* nothing is written any more */
 	void (*on_change)(void *arg); /* something was written, or cannot be any more */
 	void *arg;

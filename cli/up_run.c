@@ -267,11 +267,15 @@ static struct err *run_with_outlets(struct screen *s, const struct pod_host *h,
 	log_to(s->err.fd);
 	struct err *e = run_on_screen(s, h, o, ret);
 
+	int lost = s->out.error;
+
 	log_to(STDERR_FILENO);
 	tell_left_out(s);
 	outlet_close(&s->err);
 	outlet_close(&s->out);
-	return e;
+	if (!lost || lost == EPIPE)
+		return e;
+	return err_join(e, err_new(lost, "standard output: %s", strerror(lost)));
 }
 
 struct err *up_attached(const struct cli *c, const struct pod_plan *plan, struct image **images,

@@ -313,8 +313,9 @@ static struct err *change(struct pod *p, const struct request *r)
 	struct generation *g = mem_alloc(sizeof(*g));
 	struct netns_port *ports = NULL;
 	struct err *e = p->applying ? err_new(EBUSY, "pod %s is being changed", p->plan->name)
-			: !p->up || p->stopping ? err_new(EBUSY, "pod %s is not up", p->plan->name)
-						: make_generation(p, r->dir, g);
+			: !p->up || pod_is_ending(p)
+				? err_new(EBUSY, "pod %s is not up", p->plan->name)
+				: make_generation(p, r->dir, g);
 
 	if (!e)
 		e = check_whole(p, g->plan, &ports);
@@ -340,6 +341,7 @@ static struct err *change(struct pod *p, const struct request *r)
 			go_on_starting(p, i);
 	g->next = p->generations;
 	p->generations = g;
+	p->applying = p->dirty = true;
 	for (size_t i = 0; i < n_old; i++)
 		if (!is_among(p->containers, g->plan->n_containers, old[i]))
 			retire(p, old[i]);
@@ -347,7 +349,6 @@ static struct err *change(struct pod *p, const struct request *r)
 	for (size_t i = 0; i < g->plan->n_containers && r->create_only; i++)
 		if (strv_has(replaced, g->plan->containers[i].key))
 			steps_give_up(p, i);
-	p->applying = p->dirty = true;
 	refresh_names(p, replaced);
 	return NULL;
 }

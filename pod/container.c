@@ -19,7 +19,8 @@ enum {
 	BACKOFF_FIRST = 100,
 	BACKOFF_MAX = 60000,
 	GOOD_RUN = 10000 /* milliseconds, as Docker */,
-	READ = 64 << 10
+	READ = 64 << 10,
+	STUCK_WAIT = 1000 /* milliseconds */
 };
 
 static void on_exit_event(void *arg);
@@ -189,8 +190,10 @@ void container_listen(struct container *c)
 {
 	bool held = c->held || c->pod->held;
 
-	for (size_t i = 0; i < ARRAY_LEN(c->output); i++) {
-		struct output *o = &c->output[i];
+	struct output *const all[] = { &c->output[0], &c->output[1], &c->hook_output };
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		struct output *o = all[i];
 
 		if (held || o->fd < 0) {
 			watch_free(o->watch);
@@ -229,7 +232,7 @@ static void on_news_event(void *arg)
 	fd_close(&c->process.socket);
 	if (e) {
 		e = err_wrap(e, "service %s", c->plan->service->name);
-		if (c->reason == START_BY_CHANGE && c->pod->applying) {
+		if (c->reason == START_BY_CHANGE && c->pod->applying && !c->started) {
 			p->apply_error = err_join(p->apply_error, e);
 			c->given_up = true;
 		} else if (!c->started && c->reason == START_OF_POD) {
@@ -242,7 +245,7 @@ static void on_news_event(void *arg)
 		}
 		return;
 	}
-	if (c->state != CONTAINER_STARTING)
+	if (c->state != CONTAINER_STARTING || c->killed)
 		return; /* it died on the way; its exit tells */
 	c->state = CONTAINER_RUNNING;
 	c->started_ms = proc_now_ms();
@@ -342,6 +345,8 @@ static void born(struct pod *p, struct container *c)
 	c->traced = trace_begin();
 	if (c->state == CONTAINER_PLANNED)
 		control_tell(p, c, "create", 0);
+	watch_free(c->on_kill_time); /* of the run before */
+	c->on_kill_time = NULL;
 	c->state = CONTAINER_CREATED;
 	c->stopping = c->killed = c->to_start = false;
 	c->started_ms = 0;
@@ -487,10 +492,12 @@ void container_stop(struct container *c, int64_t timeout)
 {
 	health_stop(c);
 	cancel_restart(c);
-	if (c->stopping)
-		hasten(c, timeout);
-	if (container_is_dead(c) || c->stopping)
+	if (container_is_dead(c))
 		return;
+	if (c->stopping) {
+		hasten(c, timeout);
+		return;
+	}
 	c->stopping = true;
 	c->stop_by = 0;
 	if (c->paused) /* a frozen process hears no signal */
@@ -537,6 +544,7 @@ static void schedule_restart(struct container *c)
 	else
 		c->backoff = c->backoff * 2 < BACKOFF_MAX ? c->backoff * 2 : BACKOFF_MAX;
 	c->state = CONTAINER_RESTARTING;
+	c->given_up = false;
 	if (c->health != HEALTH_NONE) /* what was known is of a run that is over */
 		c->health = HEALTH_STARTING;
 	c->on_timer = loop_timer(c->pod->loop, (uint64_t)c->backoff, on_restart_time, c);
@@ -549,6 +557,12 @@ static void on_restart_time(void *arg)
 
 	watch_free(c->on_timer);
 	c->on_timer = NULL;
+	if (pod_is_ending(c->pod)) {
+		c->state = CONTAINER_EXITED;
+		c->pod->dirty = true;
+		pod_advance(c->pod);
+		return;
+	}
 	c->restarts++;
 	auto_err struct err *e = container_create(c->pod, c);
 
@@ -610,6 +624,8 @@ static void ended(struct container *c)
 	pod_event(c->pod, c, "die", "Exited (%d)%s", c->exit_code, c->oom ? ", out of memory" : "");
 	if (c->stopping)
 		control_tell(c->pod, c, "stop", 0);
+	c->stopping = false;
+	c->stop_by = 0;
 	if (wants_restart(c))
 		schedule_restart(c);
 	if (!told)
@@ -634,6 +650,59 @@ static void on_exit_event(void *arg)
 	ended(c);
 }
 
+/* One that counts as ended. When it dies it is reaped all the same: the pod's init cannot end before. */
+struct stuck {
+	struct stuck *next;
+	struct pod *pod;
+	int pidfd;
+	struct watch *on_exit;
+};
+
+static void on_stuck_exit(void *arg)
+{
+	struct stuck *s = arg, **at = &s->pod->stuck;
+	struct proc_exit how;
+	bool done = true;
+
+	err_ignore(proc_poll(s->pidfd, &done, &how));
+	if (!done)
+		return;
+	while (*at != s)
+		at = &(*at)->next;
+	*at = s->next;
+	watch_free(s->on_exit);
+	close(s->pidfd);
+	free(s);
+}
+
+void containers_reap_stuck(struct pod *p)
+{
+	struct stuck *next;
+
+	for (struct stuck *s = p->stuck; s; s = next) {
+		struct proc_exit how;
+
+		next = s->next;
+		(void)!proc_wait_for(s->pidfd, STUCK_WAIT, &how);
+		watch_free(s->on_exit);
+		close(s->pidfd);
+		free(s);
+	}
+	p->stuck = NULL;
+}
+
+static void keep_stuck(struct container *c)
+{
+	struct stuck *s = mem_alloc(sizeof(*s));
+
+	watch_free(c->on_exit);
+	c->on_exit = NULL;
+	*s = (struct stuck) { c->pod->stuck, c->pod, c->process.pidfd, NULL };
+	c->process.pidfd = -1;
+	c->pod->stuck = s;
+	s->on_exit = loop_readable(c->pod->loop, s->pidfd, on_stuck_exit, s);
+}
+
 /* Killed, and not dead after a time: it waits for a device, or for a process of another's that is not reaped. */
 static void on_stuck(void *arg)
 {
@@ -643,6 +712,7 @@ static void on_stuck(void *arg)
 		 c->plan->service->name, c->process.pid);
 	watch_free(c->on_news); /* what it would say has not been said yet */
 	c->on_news = NULL;
+	keep_stuck(c);
 	c->exit_code = 128 + SIGKILL;
 	c->signal = SIGKILL;
 	c->oom = false;

@@ -36,6 +36,7 @@ struct client {
 	bool running_out; /* of what is still to be started, too */
 	bool removing;	  /* what has ended is taken out of the pod */
 	bool listening, attached;
+	bool lost; /* it is to be dropped when nobody is at work with the list */
 };
 
 /* A path may be longer than sun_path: the directory goes by descriptor. */
@@ -121,6 +122,9 @@ static struct err *kill_services(struct pod *p, const struct client *c, const ch
 		else
 			container_kill(k, signal);
 	}
+	for (size_t i = 0; i < p->n_retired && signal == SIGKILL; i++)
+		if (chosen(c, p->retired[i]))
+			container_end(p->retired[i]);
 	return NULL;
 }
 
@@ -148,6 +152,9 @@ static struct err *stop_services(struct pod *p, struct client *c, const char *ti
 			keep_down(p, i);
 			container_stop(p->containers[i], ms);
 		}
+	for (size_t i = 0; i < p->n_retired; i++)
+		if (chosen(c, p->retired[i]))
+			container_stop(p->retired[i], ms);
 	return NULL;
 }
 
@@ -156,7 +163,7 @@ static struct err *remove_services(struct pod *p, struct client *c, const char *
 {
 	if (!c->services)
 		return err_new(EINVAL, "remove: a service is needed");
-	if (p->stopping)
+	if (pod_is_ending(p))
 		return err_new(EBUSY, "pod %s is being stopped", p->plan->name);
 	TRY(stop_services(p, c, timeout));
 	c->removing = true;
@@ -180,14 +187,19 @@ static void start_one(struct pod *p, size_t index)
 
 static struct err *start_services(struct pod *p, struct client *c)
 {
-	if (p->stopping)
+	if (pod_is_ending(p))
 		return err_new(EBUSY, "pod %s is being stopped", p->plan->name);
 	c->waiting = c->starting = true;
 	for (size_t i = 0; i < p->plan->n_containers; i++) {
 		struct container *k = p->containers[i];
 
-		if (chosen(c, k) && (k->state == CONTAINER_EXITED || k->given_up))
+		if (!chosen(c, k))
+			continue;
+		err_free(steal(&k->start_error)); /* of a start that somebody else has asked for */
+		if (k->state == CONTAINER_EXITED || (k->state == CONTAINER_PLANNED && k->given_up))
 			start_one(p, i);
+		else if (k->given_up) /* at its gate still: when it has ended */
+			k->again = ++p->restarts_asked;
 	}
 	return NULL;
 }
@@ -200,7 +212,7 @@ static struct err *restart_services(struct pod *p, struct client *c, const char 
 
 	if (timeout)
 		TRY(str_number(timeout, -1, INT32_MAX, &ms));
-	if (p->stopping)
+	if (pod_is_ending(p))
 		return err_new(EBUSY, "pod %s is being stopped", p->plan->name);
 	c->waiting = c->starting = true;
 	for (size_t i = 0; i < p->plan->n_containers; i++) {
@@ -225,10 +237,10 @@ static bool ends_first(const struct pod *p, uint64_t serial)
 
 static void start_again(struct pod *p)
 {
-	for (size_t i = 0; i < p->plan->n_containers && !p->stopping; i++) {
+	for (size_t i = 0; i < p->plan->n_containers && !pod_is_ending(p); i++) {
 		struct container *k = p->containers[i];
 
-		if (!k->again || ends_first(p, k->again))
+		if (!k->again || k->removed || ends_first(p, k->again))
 			continue;
 		start_one(p, i);
 		k->restarting = true;
@@ -259,14 +271,11 @@ static struct err *pause_services(struct pod *p, const struct client *c, bool pa
 
 void control_tell(struct pod *p, const struct container *c, const char *action, int signal)
 {
-	struct client *next;
-
-	for (struct client *k = p->clients; k; k = next) {
+	for (struct client *k = p->clients; k; k = k->next) {
 		auto_json json_t *j = NULL;
 		auto_free char *now = proc_now_text();
 
-		next = k->next;
-		if (!k->listening || !chosen(k, c))
+		if (!k->listening || k->lost || !chosen(k, c))
 			continue;
 		j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:s, s:s}}", "time", now, "type",
 			      "container", "action", action, "id", c->id, "service",
@@ -279,7 +288,20 @@ void control_tell(struct pod *p, const struct container *c, const char *action, 
 		auto_free char *text = json_text(j, 0);
 		auto_err struct err *e = fd_send(k->socket, text, strlen(text), -1);
 
-		if (e) /* it does not read: the pod does not wait for it */
+		if (e) { /* it does not read: the pod does not wait for it */
+			k->lost = true;
+			pod_soon(p);
+		}
+	}
+}
+
+static void drop_lost(struct pod *p)
+{
+	struct client *next;
+
+	for (struct client *k = p->clients; k; k = next) {
+		next = k->next;
+		if (k->lost)
 			drop_client(k);
 	}
 }
@@ -527,7 +549,7 @@ static bool has_happened(const struct pod *p, const struct client *c)
 	if (c->healthy)
 		return all_settled(p, c);
 	if (c->starting)
-		return all_started(p, c) || p->stopping;
+		return all_started(p, c) || pod_is_ending(p);
 	return c->services ? all_ended(p, c) : p->finished;
 }
 
@@ -537,9 +559,15 @@ static struct err *outcome(struct pod *p, const struct client *c)
 		return steal(&p->apply_error);
 	if (c->healthy)
 		return first_not_up(p, c);
-	if (c->starting && p->stopping)
+	if (c->starting && pod_is_ending(p))
 		return err_new(EINTR, "pod %s is being stopped", p->plan->name);
-	for (size_t i = 0; i < p->plan->n_containers && c->removing; i++)
+	for (char **s = c->services; c->starting && s && *s; s++) {
+		const struct container *k = pod_find(p, *s);
+
+		if (k && k->removed)
+			return err_new(ESRCH, "service %s was removed", *s);
+	}
+	for (size_t i = 0; i < p->plan->n_containers && c->removing && !p->finished; i++)
 		if (chosen(c, p->containers[i]) && container_is_dead(p->containers[i]))
 			container_remove(p->containers[i]);
 	return c->starting ? start_errors(p, c) : NULL;
@@ -561,9 +589,11 @@ static void answer_all(struct pod *p)
 /* Who waited for an end learns of it before the next run begins. */
 void control_advance(struct pod *p)
 {
+	drop_lost(p);
 	answer_all(p);
 	start_again(p);
 	answer_all(p);
+	drop_lost(p);
 }
 
 /* ---- the asking side ---- */

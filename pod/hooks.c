@@ -65,7 +65,7 @@ static void finish(struct container *c, struct err *take_e)
 		c->stop_asked = true;
 		container_stop(c, -1);
 	}
-	pod_advance(c->pod);
+	pod_soon(c->pod); /* who stops the container, or has just started it, is still at work */
 }
 
 static void on_hook_exit(void *arg)

@@ -407,7 +407,9 @@ struct pod {
 	int lock;
 	struct container **containers; /* one for each of the plan's */
 	enum step_state *steps;
-	size_t n_queued; /* containers that are prepared, to be cloned together */
+	size_t n_queued;       /* containers that are prepared, to be cloned together */
+	struct watch *on_soon; /* see pod_soon() */
+	struct stuck *stuck;   /* container.c: killed, counted as ended, and still there */
 	struct watch *on_pause, *on_int, *on_term, *on_control, *on_hup, *on_over, *on_end_limit,
 		*on_write_time;
 	int control;
@@ -442,6 +444,10 @@ struct pod {
 
 /* Runs every step that has become possible, then tells whether the pod is up, or over. */
 void pod_advance(struct pod *p);
+/* The same from the loop: for who may be called by it, or is at work with what it changes. */
+void pod_soon(struct pod *p);
+/* Whether it is about to end: nothing is started or changed any more. */
+bool pod_is_ending(const struct pod *p);
 void pod_fail(struct pod *p, struct err *take_e);
 /* Services are stopped, in order; at end_deadline what is left is killed. */
 void pod_stop(struct pod *p);
@@ -519,6 +525,7 @@ void container_hear_end(struct output *o);
 void container_hold(struct container *c, bool held);
 void container_listen(struct container *c); /* or not, while it or the pod is held */
 void container_release(struct container *c);
+void containers_reap_stuck(struct pod *p); /* those that have died meanwhile */
 
 /* remove.c */
 /* One that has ended is taken out of its pod. */

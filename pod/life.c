@@ -225,6 +225,7 @@ static void close_pod(struct pod *p)
 	watch_free(p->on_wait_limit);
 	watch_free(p->on_end_limit);
 	watch_free(p->on_over);
+	watch_free(p->on_soon);
 	watch_free(p->on_write_time);
 	cgroupfs_host_free(p->cgroups);
 	free(p->cgroup_path);

@@ -72,7 +72,10 @@ void container_remove(struct container *c)
 		return;
 	pod_event(p, c, "destroy", "Removed");
 	c->removed = true;
-	c->given_up = c->stop_asked = true;
+	c->again = 0;
+	for (size_t i = 0; i < p->plan->n_containers; i++)
+		if (p->containers[i] == c)
+			steps_give_up(p, i);
 	c->state = CONTAINER_PLANNED;
 	err_ignore(cgroupfs_destroy(steal(&c->group), CGROUP_WAIT));
 	log_free(steal(&c->log));
@@ -143,10 +146,27 @@ static struct err *edit_state(const struct pod_host *h, const char *name, char *
 	return err_join(errors, fd_replace_file(AT_FDCWD, path, text, 0600));
 }
 
+/* Who only looks has the lock for a moment. */
+static struct err *lock_ended(const struct pod_host *h, const char *name, int *ret)
+{
+	auto_free char *lock = state_path(h, name, "lock");
+
+	for (int tries = 0; tries < LOCK_WAIT / LOCK_POLL; tries++) {
+		struct err *e = fd_lock(AT_FDCWD, lock, LOCK_EX | LOCK_NB, ret);
+
+		if (err_code(e) != EWOULDBLOCK)
+			return e;
+		err_free(e);
+		if (pod_supervised(h, name))
+			break;
+		usleep(LOCK_POLL * 1000);
+	}
+	return err_new(EBUSY, "pod %s is just starting", name);
+}
+
 struct err *pod_remove_services(const struct pod_host *h, const char *name, char *const *keys,
 				int64_t timeout, bool volumes)
 {
-	auto_free char *lock = state_path(h, name, "lock");
 	auto_free char *ms = timeout >= 0 ? mem_printf("%lld", (long long)timeout) : NULL;
 	auto_fd int held = -1;
 	struct err *e = pod_ask(h, name, volumes ? "remove-volumes" : "remove", keys, ms);
@@ -155,11 +175,6 @@ struct err *pod_remove_services(const struct pod_host *h, const char *name, char
 		return e;
 	err_free(e); /* it does not run, or has just ended */
 	TRY(state_check_name(name));
-	e = fd_lock(AT_FDCWD, lock, LOCK_EX | LOCK_NB, &held);
-	if (err_code(e) == EWOULDBLOCK) {
-		err_free(e);
-		return err_new(EBUSY, "pod %s is just starting", name);
-	}
-	TRY(e);
+	TRY(lock_ended(h, name, &held));
 	return edit_state(h, name, keys, volumes);
 }

@@ -174,6 +174,13 @@ static struct err *do_wait(struct pod *p, const struct pod_step *s, bool *ret_do
 		*ret_done = on->health == HEALTH_HEALTHY;
 	else
 		*ret_done = over && on->exit_code == 0;
+	if (on->given_up && s->required && !p->up) { /* a person has stopped it, and that alone */
+		log_warn("service %s is not started, as %s is not",
+			 p->containers[s->container]->plan->service->name, name);
+		steps_give_up(p, s->container);
+		*ret_done = true;
+		return NULL;
+	}
 	if (on->given_up)
 		return hopeless(
 			p, s, ret_done,
@@ -322,6 +329,7 @@ void steps_undo(struct pod *p)
 	reap_containers(p);
 	watch_free(p->on_pause);
 	p->on_pause = NULL;
+	containers_reap_stuck(p);
 	pause_clear(
 		&p->pause); /* what is left of processes, the network, ports, rules, the lease */
 	netns_withdraw(p->net);

@@ -91,6 +91,28 @@ void pod_hold(struct pod *p, bool held)
 	p->held = held;
 	for (size_t i = 0; i < p->plan->n_containers; i++)
 		container_listen(p->containers[i]);
+	for (size_t i = 0; i < p->n_retired; i++)
+		container_listen(p->retired[i]);
+}
+
+static void on_soon(void *arg)
+{
+	struct pod *p = arg;
+
+	watch_free(p->on_soon);
+	p->on_soon = NULL;
+	pod_advance(p);
+}
+
+void pod_soon(struct pod *p)
+{
+	if (!p->on_soon)
+		p->on_soon = loop_timer(p->loop, 0, on_soon, p);
+}
+
+bool pod_is_ending(const struct pod *p)
+{
+	return p->stopping || p->over || p->finished;
 }
 
 static void pod_over(struct pod *p);

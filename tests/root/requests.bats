@@ -348,3 +348,241 @@ state_of() { jq -r --arg s "$1" --arg f "$2" '.services[] | select(.service == $
 	slipway up -d
 	is_field web State running
 }
+
+# later NAME QUESTION: a client that is connected, and asks at `now NAME`; NAME.answer is what it prints.
+later() {
+	mkfifo "$1.go"
+	python3 "$top/tests/lib/ask_later.py" "$SLIPWAY_RUN/pods/$project" "$2" <"$1.go" >"$1.answer" 2>&1 3>&- &
+	eval "exec {go_$1}>$1.go"
+	wait_for 5 grep -q connected "$1.answer"
+}
+now() {
+	local fd="go_$1"
+	echo >&"${!fd}"
+	wait_for 5 grep -q asked "$1.answer"
+}
+
+@test "the patience of a stop that is over does not end the next run" {
+	pod_of "app: stop_grace_period: 30s, command: $polite}" "$innocent"
+	slipway up -d
+	slipway stop app
+	slipway restart -t 2 app
+	sleep 3
+	is_field app State running
+}
+
+@test "start of one that is given up, and at its gate still, is done when it has ended" {
+	pod_of "$innocent"
+	slipway up -d
+	pod_of "$innocent" "slow: command: sleep 1000, healthcheck: {test: [CMD-SHELL, 'sleep 3'], interval: 5s, timeout: 5s}}" \
+		'b: command: sleep 1000, depends_on: {slow: {condition: service_healthy}}}'
+	ask up up -d
+	up=$!
+	wait_for 5 is_field slow State running
+	supervisor=$(process supervisor)
+	later kill '{"do": "kill", "services": ["b"]}'
+	later start '{"do": "start", "services": ["b"]}'
+	sleep 0.2
+	kill -STOP "$supervisor"
+	now kill
+	now start
+	kill -CONT "$supervisor"
+	wait $up || :
+	wait_for 8 is_field b State running
+	before=$(awk '{ print $14 + $15 }' "/proc/$supervisor/stat")
+	sleep 1
+	[ $(($(awk '{ print $14 + $15 }' "/proc/$supervisor/stat") - before)) -lt 30 ]
+	grep -q ok kill.answer
+	wait_for 5 grep -q ok start.answer
+}
+
+@test "a restart that comes with the end of the pod is refused" {
+	pod_of 'app: command: sleep 1000}'
+	slipway up -d
+	supervisor=$(process supervisor) app=$(state_of app pid)
+	later restart '{"do": "restart", "services": ["app"]}'
+	sleep 0.2
+	kill -STOP "$supervisor"
+	kill -KILL "$app"
+	sleep 0.2
+	now restart
+	kill -CONT "$supervisor"
+	wait_for 5 eval '[ "$(wc -l <restart.answer)" -ge 3 ]'
+	# it may come first, and then it is done
+	grep -q -e ok -e 'is being stopped' restart.answer
+	! grep -q -i -e segmentation -e '(none)' restart.answer
+}
+
+@test "a listener that goes while others are answered takes nobody along" {
+	pod_of 'app: command: "true"}' "$innocent"
+	slipway up -d
+	wait_for 5 is_field app State exited
+	supervisor=$(process supervisor)
+	command slipway events >/dev/null 3>&- &
+	listener=$!
+	sleep 0.3
+	later remove '{"do": "remove", "services": ["app"]}'
+	sleep 0.2
+	kill -STOP "$supervisor"
+	now remove
+	kill -KILL $listener
+	wait $listener || :
+	kill -CONT "$supervisor"
+	wait_for 5 grep -q ok remove.answer
+	is_field other State running
+}
+
+@test "a change is made though a hook on its way cannot be run" {
+	need_command strace
+	pod_of "app: command: sleep 1000, pre_stop: [{command: ['true']}]}" "$innocent"
+	slipway up -d
+	sed -i 's/sleep 1000, pre/sleep 1001, pre/' compose.yml
+	timeout 5 strace -p "$(process supervisor)" -e trace=clone,clone3 -e inject=clone:error=EAGAIN:when=1 -o calls 3>&- &
+	tracer=$!
+	sleep 0.7
+	slipway up -d
+	wait $tracer || :
+	grep -q INJECTED calls
+	is_field app State running
+	[[ $(jq -r '.services[] | select(.service == "app").command' "$SLIPWAY_RUN/pods/$project/state.json") == 'sleep 1001' ]]
+}
+
+@test "a hook that begins while output is held is read when it goes on" {
+	compose <<-END
+		services:
+		  noisy: {image: $registry/busybox, stop_grace_period: 100ms, command: [sh, -c, 'while :; do echo 0123456789012345678901234567890123456789; done']}
+		  w: {image: $registry/busybox, command: sleep 2}
+		  b:
+		    image: $registry/busybox
+		    stop_grace_period: 100ms
+		    command: sleep 1000
+		    depends_on: {w: {condition: service_completed_successfully}}
+		    post_start: [{command: [sh, -c, 'head -c 300000 /dev/zero | tr "\\\\0" "\\\\n"; touch /done']}]
+	END
+	cat >slowly.py <<-'END'
+		import os, time
+		end = time.time() + 4
+		while time.time() < end:
+		    os.read(0, 4096)
+		    time.sleep(0.05)
+		while os.read(0, 1 << 16):
+		    pass
+	END
+	mkfifo pipe
+	python3 slowly.py <pipe 3>&- &
+	command slipway up >pipe 2>err.txt 3>&- &
+	up=$!
+	wait_for 15 eval 'slipway exec -T b test -e /done'
+	slipway down -t 0
+	wait $up || :
+}
+
+@test "what did not die, and does at last, keeps nothing" {
+	pod_of 'app: command: sleep 1000}' "$innocent"
+	slipway up -d
+	nsenter -t "$(state_of app pid)" -p sleep 2000 3>&- &
+	child=$!
+	sleep 0.5
+	kill -STOP $child # and with it who would reap what it has forked
+	slipway kill app
+	wait_for 14 is_field app State exited
+	kill -CONT $child
+	sleep 0.5
+	limit=6 run slipway down -t 0
+	assert_success
+}
+
+@test "stop reaches the instance that is being replaced" {
+	pod_of "app: command: $stubborn}" "$innocent"
+	sed -i 's/100ms/20s/' compose.yml
+	slipway up -d
+	sed -i 's/sleep 0.1/sleep 0.2/' compose.yml
+	ask up up -d
+	sleep 1
+	limit=6 run slipway stop -t 0 app
+	assert_success
+	slipway down -t 0
+}
+
+@test "a service that ends and comes back while another is changed is nobody's mistake" {
+	mkdir d
+	printf '#!/bin/sh\nwhile :; do sleep 0.2; done\n' >d/program
+	chmod +x d/program
+	app="app: restart: always, command: /d/program, volumes: ['./d:/d']}"
+	pod_of "$innocent"
+	slipway up -d
+	pod_of "$innocent" "$app"
+	slipway up -d
+	pod_of "$innocent" "$app" "slow: command: sleep 1000, healthcheck: {test: [CMD-SHELL, 'sleep 4'], interval: 6s, timeout: 6s}}" \
+		'b: command: sleep 1000, depends_on: {slow: {condition: service_healthy}}}'
+	ask up up -d
+	up=$!
+	wait_for 5 is_field slow State running
+	mv d/program away
+	kill -KILL "$(state_of app pid)"
+	wait_for 8 eval '[ "$(state_of app restarts)" -ge 3 ]'
+	cp -p away d/program
+	slipway start app
+	wait $up
+	[ "$(cat up.rc)" = 0 ] || cat up.out
+	[ "$(cat up.rc)" = 0 ]
+	wait_for 8 is_field app State running
+	[ "$(slipway top app | grep -c /d/program)" = 1 ]
+}
+
+@test "rm waits for who only looks" {
+	pod_of 'app: command: "true"}' 'b: command: "true"}'
+	slipway up -d
+	wait_for 5 eval '! test -S "$SLIPWAY_RUN/pods/$project/control"'
+	flock -s "$SLIPWAY_RUN/pods/$project/lock" sleep 0.5 3>&- &
+	looks=$!
+	sleep 0.1
+	run slipway rm -f app
+	assert_success
+	wait $looks
+}
+
+@test "a restart of what is removed meanwhile is told so" {
+	pod_of "app: stop_grace_period: 5s, command: $polite}" "$innocent"
+	slipway up -d
+	ask one down app
+	first=$!
+	sleep 0.3
+	ask two restart app
+	wait $first $! || :
+	[ "$(cat one.rc)" = 0 ]
+	[ "$(cat two.rc)" = 1 ]
+	grep -q 'service app was removed' two.out
+	[ "$(slipway ps -a --services)" = other ]
+}
+
+@test "a pod that is being stopped does not restart what others still need" {
+	pod_of "web: depends_on: [db], stop_grace_period: 9s, command: sh -c 'trap \"sleep 4; exit 0\" TERM; while :; do sleep 0.1; done'}" \
+		"db: restart: always, command: sh -c 'echo began; sleep 0.1; exit 3'}"
+	slipway up -d
+	wait_for 15 eval '[ "$(state_of db restarts)" -ge 4 ] && is_field db State restarting'
+	before=$(slipway logs --no-log-prefix db | grep -c began)
+	slipway stop
+	[ "$(slipway logs --no-log-prefix db | grep -c began)" = "$before" ]
+}
+
+@test "a dependency that is stopped during the first up takes only its dependants along" {
+	pod_of "slow: command: sleep 1000, healthcheck: {test: [CMD-SHELL, 'sleep 2'], interval: 3s, timeout: 5s}}" \
+		'b: command: sleep 1000, depends_on: {slow: {condition: service_healthy}}}' 'c: command: sleep 1000, depends_on: [b]}' "$innocent"
+	ask up up -d
+	up=$!
+	wait_for 5 test -S "$SLIPWAY_RUN/pods/$project/control"
+	sleep 0.5
+	slipway stop b
+	wait $up
+	[ "$(cat up.rc)" = 0 ] || cat up.out
+	[ "$(cat up.rc)" = 0 ]
+	[ "$(for s in slow b c other; do field $s State; done | tr '\n' ' ')" = 'running created created running ' ]
+}
+
+@test "up tells when its output could not be written" {
+	pod_of 'app: command: sh -c "echo one"}'
+	run bash -c 'slipway up 2>err.txt >/dev/full'
+	assert_failure 1
+	grep -q 'standard output: No space left on device' err.txt
+}
