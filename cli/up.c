@@ -130,9 +130,11 @@ char **cli_scale_of(const struct pod_state *s)
 /* Instances that there are stay, unless their number is given. */
 static void keep_scale(struct cli *c, const struct pod_state *s)
 {
-	auto_strv char **now = cli_scale_of(s), **before = c->own_scale;
+	auto_strv char **now = cli_scale_of(s);
+	char **before = c->own_scale;
 
 	c->own_scale = strv_dup(c->scale);
+	strv_free(before); /* the scale until now may have been that */
 	for (char **n = now; n && *n; n++) {
 		auto_free char *name = mem_strndup(*n, strcspn(*n, "=") + 1);
 		bool given = false;
@@ -353,9 +355,9 @@ static struct err *find_resting(struct cli *c, char **operands, char ***ret)
 {
 	auto_pod_state struct pod_state *s = NULL;
 	auto_strv char **wanted = cli_services_of(c->project);
-	auto_err struct err *none =
-		*operands ? pod_state_read(c->host, c->project->name, &s) : NULL;
 
+	if (*operands)
+		err_ignore(pod_state_read(c->host, c->project->name, &s)); /* there may be none */
 	if (!s)
 		return NULL;
 	TRY(cli_widen_project(c, s, operands));

@@ -19,8 +19,6 @@ enum {
 	BACKOFF_FIRST = 100,
 	BACKOFF_MAX = 60000,
 	GOOD_RUN = 10000 /* milliseconds, as Docker */,
-	READ = 64 << 10,
-	STUCK_WAIT = 1000 /* milliseconds */
 };
 
 static void on_exit_event(void *arg);
@@ -85,131 +83,12 @@ void container_free(struct container *c)
 	free(c);
 }
 
-/* ---- output ---- */
-
-/* Whole lines go to who watches; what is left over waits for its end. */
-static void tell_lines(struct output *o, const char *data, size_t len, bool end)
-{
-	const struct pod_watcher *w = &o->c->pod->options->watcher;
-
-	if (!w->on_output)
-		return;
-	for (;;) {
-		const char *newline = memchr(data, '\n', len);
-		size_t n = newline ? (size_t)(newline - data) + 1 : len;
-
-		o->partial = mem_grow(o->partial, o->len + n + 1, 1);
-		memcpy(o->partial + o->len, data, n);
-		o->len += n;
-		data += n;
-		len -= n;
-		if (!newline && !(end && o->len) && o->len < READ)
-			return;
-		if (o->len)
-			w->on_output(w->ctx, o->c->plan->key, o->stream, o->partial, o->len);
-		o->len = 0;
-		if (!newline)
-			return;
-	}
-}
-
-void container_hear_end(struct output *o)
-{
-	if (o->fd < 0)
-		return;
-	watch_free(o->watch);
-	o->watch = NULL;
-	fd_close(&o->fd);
-	tell_lines(o, "", 0, true);
-	if (o->c->log)
-		log_put(o->c->log, o->stream, "", 0, true);
-	free(o->partial);
-	o->partial = NULL;
-	o->len = 0;
-}
-
-static void take_output(struct output *o, const char *data, size_t len)
-{
-	if (o->c->log)
-		log_put(o->c->log, o->stream, data, len, false);
-	tell_lines(o, data, len, false);
-	if (o->c->attachments)
-		attach_output(o->c, o->stream, data, len);
-}
-
-static void on_output_event(void *arg)
-{
-	struct output *o = arg;
-	char data[READ];
-	ssize_t n = read(o->fd, data, sizeof(data));
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	if (n <= 0) { /* EIO: the other end of a terminal is gone */
-		container_hear_end(o);
-		return;
-	}
-	take_output(o, data, (size_t)n);
-}
-
-/* What was written before the end is read before the end is told. */
-static void drain_output(struct container *c)
-{
-	for (size_t i = 0; i < ARRAY_LEN(c->output); i++) {
-		struct output *o = &c->output[i];
-
-		while (o->fd >= 0) {
-			char data[READ];
-			ssize_t n = read(o->fd, data, sizeof(data));
-
-			if (n <= 0)
-				break;
-			take_output(o, data, (size_t)n);
-		}
-		container_hear_end(o);
-	}
-}
-
-void container_hear(struct container *c, struct output *o, enum pod_stream stream, int take_fd)
-{
-	container_hear_end(o); /* of a start that came to nothing */
-	(void)fcntl(take_fd, F_SETFL, O_NONBLOCK);
-	*o = (struct output) { .c = c, .stream = stream, .fd = take_fd };
-	if (!c->held && !c->pod->held)
-		o->watch = loop_readable(c->pod->loop, take_fd, on_output_event, o);
-}
-
-/* One that is held fills its pipes, and then waits. */
-void container_hold(struct container *c, bool held)
-{
-	c->held = held;
-	container_listen(c);
-}
-
-void container_listen(struct container *c)
-{
-	bool held = c->held || c->pod->held;
-
-	struct output *const all[] = { &c->output[0], &c->output[1], &c->hook_output };
-
-	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-		struct output *o = all[i];
-
-		if (held || o->fd < 0) {
-			watch_free(o->watch);
-			o->watch = NULL;
-		} else if (!o->watch) {
-			o->watch = loop_readable(c->pod->loop, o->fd, on_output_event, o);
-		}
-	}
-}
+/* ---- birth ---- */
 
 static void watch_output(struct container *c, enum pod_stream stream, int take_fd)
 {
 	container_hear(c, &c->output[stream], stream, take_fd);
 }
-
-/* ---- birth ---- */
 
 static void on_news_event(void *arg)
 {
@@ -603,7 +482,7 @@ static void ended(struct container *c)
 
 	health_stop(c);
 	hooks_end(c);
-	drain_output(c);
+	container_drain(c);
 	attach_input_close(c);
 	c->held = false;
 	forget_process(c);
@@ -650,59 +529,6 @@ static void on_exit_event(void *arg)
 	ended(c);
 }
 
-/* One that counts as ended. When it dies it is reaped all the same: the pod's init cannot end before. */
-struct stuck {
-	struct stuck *next;
-	struct pod *pod;
-	int pidfd;
-	struct watch *on_exit;
-};
-
-static void on_stuck_exit(void *arg)
-{
-	struct stuck *s = arg, **at = &s->pod->stuck;
-	struct proc_exit how;
-	bool done = true;
-
-	err_ignore(proc_poll(s->pidfd, &done, &how));
-	if (!done)
-		return;
-	while (*at != s)
-		at = &(*at)->next;
-	*at = s->next;
-	watch_free(s->on_exit);
-	close(s->pidfd);
-	free(s);
-}
-
-void containers_reap_stuck(struct pod *p)
-{
-	struct stuck *next;
-
-	for (struct stuck *s = p->stuck; s; s = next) {
-		struct proc_exit how;
-
-		next = s->next;
-		(void)!proc_wait_for(s->pidfd, STUCK_WAIT, &how);
-		watch_free(s->on_exit);
-		close(s->pidfd);
-		free(s);
-	}
-	p->stuck = NULL;
-}
-
-static void keep_stuck(struct container *c)
-{
-	struct stuck *s = mem_alloc(sizeof(*s));
-
-	watch_free(c->on_exit);
-	c->on_exit = NULL;
-	*s = (struct stuck) { c->pod->stuck, c->pod, c->process.pidfd, NULL };
-	c->process.pidfd = -1;
-	c->pod->stuck = s;
-	s->on_exit = loop_readable(c->pod->loop, s->pidfd, on_stuck_exit, s);
-}
-
 /* Killed, and not dead after a time: it waits for a device, or for a process of another's that is not reaped. */
 static void on_stuck(void *arg)
 {
@@ -712,7 +538,7 @@ static void on_stuck(void *arg)
 		 c->plan->service->name, c->process.pid);
 	watch_free(c->on_news); /* what it would say has not been said yet */
 	c->on_news = NULL;
-	keep_stuck(c);
+	container_keep_stuck(c);
 	c->exit_code = 128 + SIGKILL;
 	c->signal = SIGKILL;
 	c->oom = false;

@@ -409,7 +409,7 @@ struct pod {
 	enum step_state *steps;
 	size_t n_queued;       /* containers that are prepared, to be cloned together */
 	struct watch *on_soon; /* see pod_soon() */
-	struct stuck *stuck;   /* container.c: killed, counted as ended, and still there */
+	struct stuck *stuck;   /* stuck.c */
 	struct watch *on_pause, *on_int, *on_term, *on_control, *on_hup, *on_over, *on_end_limit,
 		*on_write_time;
 	int control;
@@ -519,13 +519,20 @@ void container_end(struct container *c);
 struct err *container_pause(struct container *c, bool paused) must_check;
 /* The second half of container_stop(): the signal is sent, and the clock runs. */
 void container_signal_stop(struct container *c);
+void container_release(struct container *c);
+
+/* stuck.c */
+void container_keep_stuck(struct container *c); /* its process is the pod's from now on */
+void containers_reap_stuck(struct pod *p); /* those that have died, waiting a moment for each */
+
+/* output.c */
 /* Lines of @take_fd are the container's output, until its end. */
 void container_hear(struct container *c, struct output *o, enum pod_stream stream, int take_fd);
 void container_hear_end(struct output *o);
+void container_drain(struct container *c); /* reads what is there, and hears the end */
+/* One that is held fills its pipes, and then waits. */
 void container_hold(struct container *c, bool held);
 void container_listen(struct container *c); /* or not, while it or the pod is held */
-void container_release(struct container *c);
-void containers_reap_stuck(struct pod *p); /* those that have died meanwhile */
 
 /* remove.c */
 /* One that has ended is taken out of its pod. */
@@ -604,6 +611,13 @@ struct err *container_is_up(const struct container *c) must_check;
 void health_start(struct container *c);
 void health_stop(struct container *c);
 const char *health_name(enum health_state s);
+
+/* ask.c */
+enum { CONTROL_MAX = 64 << 10 }; /* bytes of a question, or an answer */
+struct sockaddr_un;
+/* Of the pod's socket; good as long as *ret_dir, the caller's, is open. */
+struct err *control_address(const struct pod_host *h, const char *name, struct sockaddr_un *ret,
+			    int *ret_dir) must_check;
 
 /* control.c */
 struct err *control_open(struct pod *p) must_check;
