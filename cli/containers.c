@@ -51,6 +51,7 @@ struct err *cli_remove_services(struct cli *c, const struct pod_state *s, char *
 	if (!keys)
 		return NULL;
 	TRY(pod_remove_services(c->host, s->name, keys, timeout, volumes));
+	TRY(pod_record_drop(c->host, s->name, services));
 	for (size_t i = 0; i < s->n_services; i++)
 		if (strv_has(keys, s->services[i].key))
 			cli_say(c, " Container %s  Removed", s->services[i].container);

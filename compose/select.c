@@ -94,6 +94,20 @@ static struct err *mark(const struct node *services, const struct node *off, con
 	return NULL;
 }
 
+/* What stands alone waits for nobody that is not there. */
+static void drop_dependencies(struct node *service, const struct node *wanted)
+{
+	struct node *depends = node_get(service, "depends_on");
+
+	if (!depends || depends->type != NODE_MAP)
+		return;
+	for (size_t i = depends->n; i > 0; i--)
+		if (!node_get(wanted, depends->keys[i - 1]))
+			node_remove_item(depends, i - 1);
+	if (depends->n == 0)
+		node_free(node_take(service, "depends_on"));
+}
+
 struct err *select_services(struct loader *l, struct node *root, struct node *off)
 {
 	char *const *names = l->options->services;
@@ -112,6 +126,8 @@ struct err *select_services(struct loader *l, struct node *root, struct node *of
 	for (size_t i = services->n; i > 0; i--)
 		if (!node_get(wanted, services->keys[i - 1]))
 			node_remove_item(services, i - 1);
+	for (size_t i = 0; l->options->no_deps && i < services->n; i++)
+		drop_dependencies(services->items[i], wanted);
 	return NULL;
 }
 

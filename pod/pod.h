@@ -475,6 +475,9 @@ struct err *pod_logs(const struct pod_host *h, const char *name,
 
 /* Notes how @p was started, when any of its services is to be restarted always. */
 struct err *pod_record(const struct pod_host *h, const struct compose_project *p) must_check;
+/* These services of it are not to come back. */
+struct err *pod_record_drop(const struct pod_host *h, const char *name,
+			    char *const *services) must_check;
 /* It is not to come back. */
 void pod_record_remove(const struct pod_host *h, const char *name);
 struct pod_record {

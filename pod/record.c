@@ -69,6 +69,44 @@ struct err *pod_record(const struct pod_host *h, const struct compose_project *p
 	return i < p->n_services ? write_project(p, folder, file, dir) : NULL;
 }
 
+static struct err *load_record(const char *name, const char *file, const char *dir,
+			       char *const *services, struct compose_project **ret)
+{
+	static char *const profiles[] = { (char *)(uintptr_t) "*", NULL };
+	static char *const none[] = { (char *)(uintptr_t) "/dev/null", NULL };
+	char *files[] = { (char *)(uintptr_t)file, NULL };
+	const struct compose_options o = { .files = files,
+					   .project_dir = dir,
+					   .name = name,
+					   .profiles = profiles,
+					   .env_files = none,
+					   .environ = environ,
+					   .services = services,
+					   .no_deps = services != NULL };
+
+	return compose_load(&o, ret);
+}
+
+struct err *pod_record_drop(const struct pod_host *h, const char *name, char *const *services)
+{
+	auto_free char *file = record_path(h, name, ".yml"), *path = record_path(h, name, ".dir");
+	auto_compose struct compose_project *all = NULL, *rest = NULL;
+	auto_strv char **stay = NULL;
+	auto_free char *dir = NULL;
+
+	if (access(file, F_OK) < 0)
+		return NULL;
+	TRY(fd_read_file(AT_FDCWD, path, DIR_MAX, &dir));
+	TRY(load_record(name, file, dir, NULL, &all));
+	for (size_t i = 0; i < all->n_services; i++)
+		if (!strv_has(services, all->services[i].name))
+			strv_add(&stay, mem_strdup(all->services[i].name));
+	if (stay)
+		TRY(load_record(name, file, dir, stay, &rest));
+	pod_record_remove(h, name);
+	return rest ? pod_record(h, rest) : NULL;
+}
+
 /* ---- beside the pod's logs ---- */
 
 struct err *pod_keep(const struct pod_host *h, const struct compose_project *p)

@@ -1228,3 +1228,20 @@ ids() { for s; do field "$s" ID; done; }
 	wait_for 5 is_field c ExitCode 4
 	[ "$(ids a)" = "${before%%$'\n'*}" ]
 }
+
+@test "a service that was taken out does not come back after a reboot" {
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms, restart: always}
+		  b: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms, restart: always, depends_on: [a]}
+	END
+	slipway up -d
+	slipway down a
+	slipway -f "$SLIPWAY_ROOT/resume/$project.yml" config --services >left
+	[ "$(cat left)" = b ]
+	slipway up -d
+	[ "$(slipway -f "$SLIPWAY_ROOT/resume/$project.yml" config --services | sort | tr '\n' ' ')" = 'a b ' ]
+	slipway down
+	slipway up -d --no-deps b
+	[ "$(slipway -f "$SLIPWAY_ROOT/resume/$project.yml" config --services)" = b ]
+}
