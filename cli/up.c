@@ -351,10 +351,9 @@ char **cli_services_of(const struct compose_project *p)
 }
 
 /* Who starts one service of a pod that has ended, or was only created, leaves the others as they are. */
-static struct err *find_resting(struct cli *c, char **operands, char ***ret)
+static struct err *find_resting(struct cli *c, char *const *wanted, char **operands, char ***ret)
 {
 	auto_pod_state struct pod_state *s = NULL;
-	auto_strv char **wanted = cli_services_of(c->project);
 
 	if (*operands)
 		err_ignore(pod_state_read(c->host, c->project->name, &s)); /* there may be none */
@@ -382,13 +381,13 @@ static struct err *up(struct cli *c, const struct up_values *v, char **operands,
 		TRY(check_nothing_built(c));
 	since = trace_next(since, "load the project");
 	TRY(cli_host(c));
+	wanted = cli_services_of(c->project);
 	if (cli_is_running(c->host, c->project->name)) {
 		TRY(pod_state_read(c->host, c->project->name, &running));
-		wanted = cli_services_of(c->project);
 		TRY(cli_widen_project(c, running, operands));
 	} else {
 		pod_early_begin(c->early);
-		TRY(find_resting(c, operands, &own.resting));
+		TRY(find_resting(c, wanted, operands, &own.resting));
 	}
 	since = trace_next(since, "look whether it runs");
 	struct err *e = cli_images(c, v->pull, v->quiet_pull, &images);

@@ -360,6 +360,7 @@ static void hasten(struct container *c, int64_t timeout)
 	if (c->killed || !c->stop_by || by >= c->stop_by)
 		return;
 	c->stop_by = by;
+	c->hurried = true;
 	c->stop_timeout = timeout < 0 ? c->plan->grace : timeout;
 	if (c->hook_phase == HOOK_PRE_STOP)
 		hooks_limit(c, c->stop_timeout);
@@ -378,6 +379,7 @@ void container_stop(struct container *c, int64_t timeout)
 		return;
 	}
 	c->stopping = true;
+	c->hurried = false;
 	c->stop_by = 0;
 	if (c->paused) /* a frozen process hears no signal */
 		err_ignore(container_pause(c, false));
@@ -394,8 +396,12 @@ void container_stop(struct container *c, int64_t timeout)
 
 void container_signal_stop(struct container *c)
 {
+	uint64_t now = proc_now_ms();
+
 	if (container_is_dead(c))
 		return;
+	if (c->hurried)
+		c->stop_timeout = c->stop_by > now ? (int64_t)(c->stop_by - now) : 0;
 	control_tell(c->pod, c, "kill", c->plan->stop_signal);
 	container_kill(c, c->plan->stop_signal);
 	container_kill(c, SIGCONT);

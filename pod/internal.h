@@ -366,6 +366,7 @@ struct container {
 	uint64_t start_time;  /* of the process, proc(5) */
 	int64_t stop_timeout; /* milliseconds between the signal and SIGKILL */
 	uint64_t stop_by;     /* when that is over, proc_now_ms() */
+	bool hurried;	      /* somebody has asked again, with less patience: hooks count, too */
 	/* hooks */
 	enum hook_phase hook_phase;
 	size_t hook; /* the next one */

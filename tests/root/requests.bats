@@ -586,3 +586,13 @@ now() {
 	assert_failure 1
 	grep -q 'standard output: No space left on device' err.txt
 }
+
+@test "a stop with less patience counts a pre_stop hook that runs, too" {
+	pod_of "app: stop_grace_period: 30s, command: $stubborn, pre_stop: [{command: [sleep, '60']}]}" "$innocent"
+	slipway up -d
+	ask one stop app
+	sleep 0.5
+	before=$(date +%s%N)
+	slipway stop -t 2 app
+	[ $((($(date +%s%N) - before) / 1000000)) -lt 3500 ]
+}
