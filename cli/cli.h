@@ -85,6 +85,10 @@ struct err *cli_remove_services(struct cli *c, const struct pod_state *s, char *
 				int64_t timeout, bool volumes) must_check;
 /* The state of the project's pod, of which every operand is a service; no containers is a list too. */
 struct err *cli_read_pod(struct cli *c, char **operands, struct pod_state **ret) must_check;
+/* That none of the project's services is to be built. */
+struct err *cli_check_built(const struct cli *c) must_check;
+/* Whether it is among what 'ps' lists without -a. */
+bool cli_service_runs(const struct pod_service_state *s);
 /* The names of its services; the caller's. */
 char **cli_services_of(const struct compose_project *p) must_check;
 /* Adds the services that the pod has to those that are named: who starts one of them keeps the others. */

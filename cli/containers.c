@@ -58,7 +58,7 @@ struct err *cli_remove_services(struct cli *c, const struct pod_state *s, char *
 	return NULL;
 }
 
-static bool is_running(const struct pod_service_state *s)
+bool cli_service_runs(const struct pod_service_state *s)
 {
 	return !str_one_of(s->state, (const char *const[]) { "exited", "created", "dead", NULL });
 }
@@ -75,7 +75,7 @@ static struct err *remove_service(struct cli *c, const struct pod_state *s, cons
 			     strcmp(s->services[i].key, service) == 0;
 
 		others |= !is_it;
-		runs |= is_it && is_running(&s->services[i]);
+		runs |= is_it && cli_service_runs(&s->services[i]);
 	}
 	if (runs && !v->force && !v->stop)
 		return err_new(EBUSY, "%s is running; stop it before, or use -f", service);
@@ -190,7 +190,8 @@ const struct opt create_options[] = {
 	{ 0, "no-recreate", OPT_FLAG, NULL, V(keep), "leave a pod that is there as it is" },
 	{ 0, "scale", OPT_TEXTS, "SERVICE=N", V(scale), "so many instances of a service" },
 	{ 0, "remove-orphans", OPT_FLAG, NULL, V(nothing), "a pod has none" },
-	{ 0, "build", OPT_FLAG, NULL, V(build), "refused: slipway does not build" },
+	{ 0, "build", OPT_FLAG, NULL, V(build),
+	  "refused where a service is to be built: slipway does not build" },
 	{ 0, "no-build", OPT_FLAG, NULL, V(nothing), "slipway never builds" },
 	{ 0 },
 };
@@ -261,11 +262,11 @@ struct err *cmd_create(struct cli *c, const void *values, char **operands, int *
 	const struct create_values *v = values;
 
 	(void)ret_code;
-	if (v->build)
-		return err_new(EINVAL, "--build: slipway does not build images; push what another "
-				       "tool has built, and name it with image");
 	if (v->force && v->keep)
 		return err_new(EINVAL, "--force-recreate and --no-recreate exclude each other");
 	c->scale = v->scale;
+	TRY(cli_project(c, operands, true));
+	if (v->build)
+		TRY(cli_check_built(c));
 	return cli_create(c, v->pull, v->quiet, v->force, v->keep, operands);
 }

@@ -105,6 +105,7 @@ static struct err *remove_some(struct cli *c, const char *name, const struct dow
 			       char **operands, bool *ret_done)
 {
 	auto_pod_state struct pod_state *s = NULL;
+	auto_strv char **images = NULL;
 	bool all = true;
 
 	if (!*operands)
@@ -117,7 +118,12 @@ static struct err *remove_some(struct cli *c, const char *name, const struct dow
 	if (none || all)
 		return NULL;
 	*ret_done = true;
-	return cli_remove_services(c, s, operands, v->timeout, v->volumes);
+	TRY(cli_remove_services(c, s, operands, v->timeout, v->volumes));
+	for (size_t i = 0; i < s->n_services && str_eq(v->images, "all"); i++)
+		if (strv_has(operands, s->services[i].service) &&
+		    !strv_has(images, s->services[i].image))
+			strv_add(&images, mem_strdup(s->services[i].image));
+	return images ? remove_images(c, images) : NULL;
 }
 
 struct err *cmd_down(struct cli *c, const void *values, char **operands, int *ret_code)

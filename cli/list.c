@@ -54,11 +54,6 @@ static struct err *wanted_states(const struct ps_values *v, char ***ret)
 	return NULL;
 }
 
-static bool is_running(const struct pod_service_state *s)
-{
-	return !str_one_of(s->state, (const char *const[]) { "exited", "dead", "created", NULL });
-}
-
 /* Only what lives is healthy, or is not. */
 static bool is_up(const struct pod_service_state *s)
 {
@@ -223,7 +218,8 @@ static struct err *list_pod(const struct ps_list *l, struct pod_state *s)
 	for (size_t i = 0; i < s->n_services; i++) {
 		const struct pod_service_state *one = &s->services[i];
 
-		if (l->states ? !strv_has(l->states, one->state) : !v->all && !is_running(one))
+		if (l->states ? !strv_has(l->states, one->state)
+			      : !v->all && !cli_service_runs(one))
 			continue;
 		if (*l->operands && !strv_has(l->operands, one->service) &&
 		    !strv_has(l->operands, one->key))
@@ -333,7 +329,7 @@ static char *count_states(const struct pod_state *s, bool all)
 
 		for (size_t i = 0; i < s->n_services; i++)
 			n += strcmp(s->services[i].state, *state) == 0 &&
-			     (all || is_running(&s->services[i]));
+			     (all || cli_service_runs(&s->services[i]));
 		if (n)
 			strv_add(&parts, mem_printf("%s(%d)", *state, n));
 	}

@@ -96,7 +96,7 @@ static struct err *check_values(const struct up_values *v)
 	if (v->no_start && v->trace)
 		return err_new(EINVAL,
 			       "--trace is of what comes up, and with --no-start nothing does");
-	if (v->no_start && (v->detach || v->wait || aborts))
+	if (v->no_start && (v->detach || v->wait || aborts || v->renew_volumes || v->force_deps))
 		return err_new(EINVAL, "--no-start goes with no option about what is running");
 	if (aborts && v->detach)
 		return err_new(EINVAL, "--detach goes neither with --abort-on-container-exit nor "
@@ -331,7 +331,7 @@ static uint64_t trace_next(uint64_t since, const char *what)
 	return trace_begin();
 }
 
-static struct err *check_nothing_built(const struct cli *c)
+struct err *cli_check_built(const struct cli *c)
 {
 	for (size_t i = 0; i < c->project->n_services; i++)
 		if (c->project->services[i].build.context)
@@ -378,7 +378,7 @@ static struct err *up(struct cli *c, const struct up_values *v, char **operands,
 	TRY(cli_project(c, operands, true));
 	TRY(check_named(c, v));
 	if (v->build)
-		TRY(check_nothing_built(c));
+		TRY(cli_check_built(c));
 	since = trace_next(since, "load the project");
 	TRY(cli_host(c));
 	wanted = cli_services_of(c->project);
@@ -416,6 +416,10 @@ struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_
 		strv_add(&c->files, mem_strdup(*f));
 	c->leave.no_deps = v->no_deps;
 	c->scale = v->scale;
+	if (v->no_start && v->build) {
+		TRY(cli_project(c, operands, true));
+		TRY(cli_check_built(c));
+	}
 	if (v->no_start)
 		return cli_create(c, v->pull, v->quiet_pull, v->force, v->keep, operands);
 	if (v->trace)

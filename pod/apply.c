@@ -289,17 +289,6 @@ static enum step_state *mark_steps(const struct pod_plan *plan, char *const *rep
 	return steps;
 }
 
-/* One that runs on, and was at its gate or about to come to it. */
-static void go_on_starting(struct pod *p, size_t index)
-{
-	for (size_t i = 0; i < p->plan->n_steps; i++) {
-		const struct pod_step *s = &p->plan->steps[i];
-
-		if (s->container == index && s->kind >= STEP_CREATE)
-			p->steps[i] = STEP_PENDING;
-	}
-}
-
 static void refresh_names(const struct pod *p, char *const *replaced)
 {
 	for (size_t i = 0; i < p->plan->n_containers; i++)
@@ -336,9 +325,10 @@ static struct err *change(struct pod *p, const struct request *r)
 	p->steps = mark_steps(g->plan, replaced);
 	p->ports = ports;
 	p->plan = g->plan;
-	for (size_t i = 0; i < g->plan->n_containers; i++)
+	for (size_t i = 0; i < g->plan->n_containers;
+	     i++) /* one at its gate, or about to come to it */
 		if (p->containers[i]->to_start || p->containers[i]->state == CONTAINER_CREATED)
-			go_on_starting(p, i);
+			steps_mark(p, i, STEP_PENDING);
 	g->next = p->generations;
 	p->generations = g;
 	p->applying = p->dirty = true;

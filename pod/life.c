@@ -162,7 +162,7 @@ static struct err *make_data(const struct pod *p)
 /* As the last state of the pod tells it. */
 static void recall(struct container *c, const struct pod_service_state *old)
 {
-	if (!old || str_one_of(old->state, (const char *const[]) { "created", NULL }))
+	if (!old || strcmp(old->state, "created") == 0)
 		return;
 	const char *id = json_string_value(json_at(old->json, "id"));
 

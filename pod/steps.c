@@ -228,6 +228,16 @@ struct err *step_do(struct pod *p, const struct pod_step *s, bool *ret_done)
 	return doers[s->kind](p, s, ret_done);
 }
 
+void steps_mark(struct pod *p, size_t index, enum step_state state)
+{
+	for (size_t i = 0; i < p->plan->n_steps; i++) {
+		const struct pod_step *s = &p->plan->steps[i];
+
+		if (s->container == index && s->kind >= STEP_CREATE)
+			p->steps[i] = state;
+	}
+}
+
 void steps_give_up(struct pod *p, size_t index)
 {
 	struct container *c = p->containers[index];
@@ -238,12 +248,7 @@ void steps_give_up(struct pod *p, size_t index)
 	if (c->queued)
 		p->n_queued--;
 	c->queued = false;
-	for (size_t i = 0; i < p->plan->n_steps; i++) {
-		const struct pod_step *s = &p->plan->steps[i];
-
-		if (s->container == index && s->kind >= STEP_CREATE)
-			p->steps[i] = STEP_DONE;
-	}
+	steps_mark(p, index, STEP_DONE);
 }
 
 void steps_begin_again(struct pod *p, size_t index)
@@ -253,12 +258,7 @@ void steps_begin_again(struct pod *p, size_t index)
 	c->to_start = true;
 	c->given_up = c->stop_asked = false;
 	p->again = true;
-	for (size_t i = 0; i < p->plan->n_steps; i++) {
-		const struct pod_step *s = &p->plan->steps[i];
-
-		if (s->container == index && s->kind >= STEP_CREATE)
-			p->steps[i] = STEP_PENDING;
-	}
+	steps_mark(p, index, STEP_PENDING);
 }
 
 void steps_failed(struct pod *p, const struct pod_step *s, struct err *take_e)

@@ -361,7 +361,7 @@ static void check_abort(struct pod *p)
 static int first_bad_exit(const struct pod *p)
 {
 	for (size_t i = 0; i < p->plan->n_containers; i++)
-		if (p->containers[i]->exit_code)
+		if (p->containers[i]->exit_code && !p->containers[i]->given_up)
 			return p->containers[i]->exit_code;
 	return 0;
 }

@@ -1245,3 +1245,36 @@ ids() { for s; do field "$s" ID; done; }
 	slipway up -d --no-deps b
 	[ "$(slipway -f "$SLIPWAY_ROOT/resume/$project.yml" config --services)" = b ]
 }
+
+@test "services that are not to start are not the result of up" {
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms}
+		  b: {image: $registry/busybox, command: 'true'}
+	END
+	slipway up -d
+	slipway stop
+	is_field a ExitCode 137
+	run slipway up b
+	assert_success
+	is_field a ExitCode 137
+}
+
+@test "options that have nothing to be about are refused, and down --rmi is about the services that are named" {
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms}
+		  b: {image: $registry/busybox, build: ., command: sleep 1000, stop_grace_period: 100ms}
+	END
+	for options in 'up --no-start --build' 'create --build' 'up --no-start -V' 'up --no-start --always-recreate-deps'; do
+		# shellcheck disable=SC2086 # words
+		run slipway $options
+		assert_failure 1
+	done
+	slipway create --build a
+	slipway up -d
+	run slipway down --rmi all b
+	assert_success
+	assert_line "image $registry/busybox stays: pod $project uses it"
+	[ "$(slipway ps -a --services)" = a ]
+}
