@@ -296,11 +296,11 @@ run_bundle() {
 
 @test "links of an image do not lead its working directory and volumes out (CVE-2022-23648, 2020-1726)" {
 	poisoned
-	ln -s "$victim/empty" "$poison/work"
+	ln -s "$victim/empty" "$poison/job"
 	ln -s "$up_way$victim" "$poison/vol"
 	mkdir -p "$poison$victim/empty"
 	echo inside >"$poison$victim/file"
-	push_image links '{"Cmd": ["sh", "-c", "pwd; echo evil >x; echo evil >/vol/new; ls /vol"], "WorkingDir": "/work/sub"}' "$poison"
+	push_image links '{"Cmd": ["sh", "-c", "pwd; echo evil >x; echo evil >/vol/new; ls /vol"], "WorkingDir": "/job/sub"}' "$poison"
 	image=links evil_service 'volumes: [{type: tmpfs, target: /vol/t}]'
 	run attempt
 	assert_line "$victim/empty/sub"
