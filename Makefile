@@ -97,15 +97,21 @@ $(out)/$(1): $(call objects,$($(1)_dir)) $(libs)
 endef
 $(foreach p,$(programs),$(eval $(call program_rule,$(p))))
 
-# Static programs without glibc (tens of kilobytes), carried inside the others.
+# Static programs without glibc (tens of kilobytes), carried inside the others. The headers
+# of the kernel are where those of glibc are, which come last.
+kernel_headers := -idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -print-multiarch)
+init_sources := $(wildcard runtime/init/*.c) $(addprefix runtime/,capset.c hook.c mount.c rootfs.c sysctl.c user.c wire.c) \
+	$(addprefix base/,err.c fd.c log.c mem.c proc.c str.c)
 $(out)/slipway-pause: pod/pause/pause.c Makefile
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(MUSL_CC) -std=gnu17 -Os $(warnings) -static -s -o $@ $<
-$(out)/slipway-init: runtime/trampoline/trampoline.c Makefile
+$(out)/musl/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(MUSL_CC) -std=gnu17 -Os $(warnings) -static -s -o $@ $<
-$(out)/runtime/last.o: $(out)/slipway-init
-$(out)/runtime/last.o: override CPPFLAGS += -DSLIPWAY_INIT='"$(out)/slipway-init"'
+	$(call say,CC,$<)$(MUSL_CC) -I. -D_GNU_SOURCE $(kernel_headers) -MMD -MP -std=gnu17 -Os -ffunction-sections $(warnings) -c -o $@ $<
+$(out)/slipway-init: $(init_sources:%.c=$(out)/musl/%.o)
+	$(call say,LD,$@)$(MUSL_CC) -static -s -Wl,--gc-sections -o $@ $^
+$(out)/runtime/program.o: $(out)/slipway-init
+$(out)/runtime/program.o: override CPPFLAGS += -DSLIPWAY_INIT='"$(out)/slipway-init"'
 $(out)/pod/pause.o: $(out)/slipway-pause
 $(out)/pod/pause.o: override CPPFLAGS += -DSLIPWAY_PAUSE='"$(out)/slipway-pause"'
 
@@ -152,14 +158,14 @@ $(out)/tests/fuzz/%: $(out)/tests/fuzz/%.o $(fetch_objects) $(oci_objects) $(mes
 # ------------------------------------------------------------------ the tree
 layers: ## the floor plan: who may include whom
 	$(call say,CHECK,layers)scripts/check-layers
-source_dirs := $(folders) cli mesos mesos/docker runtime/oci runtime/trampoline image/fetch pod/pause tests tests/unit tests/fuzz bench
+source_dirs := $(folders) cli mesos mesos/docker runtime/oci runtime/init image/fetch pod/pause tests tests/unit tests/fuzz bench
 sources := $(wildcard $(addsuffix /*.[ch],$(source_dirs)))
 fmt: ## format every file in place
 	clang-format -i $(sources)
 fmt-check:
 	@clang-format --dry-run -Werror $(sources)
 tidy: $(out)/slipway-pause ## clang-tidy and cppcheck
-	clang-tidy --quiet $(filter-out tests/% bench/% pod/pause/% runtime/trampoline/%,$(filter %.c,$(sources))) -- $(filter-out -MMD -MP,$(CPPFLAGS)) -std=gnu17
+	clang-tidy --quiet $(filter-out tests/% bench/% pod/pause/% runtime/init/%,$(filter %.c,$(sources))) -- $(filter-out -MMD -MP,$(CPPFLAGS)) -std=gnu17
 	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -I. -D_GNU_SOURCE --suppress=missingIncludeSystem $(filter-out tests/% bench/%,$(filter %.c,$(sources)))
 docs: all ## docs/compose.md from the attribute table
 	$(out)/slipway config --reference > docs/compose.md

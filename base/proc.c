@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -119,7 +118,7 @@ struct err *proc_wait(int pidfd, struct proc_exit *ret)
 
 struct err *proc_open(pid_t pid, int *ret_pidfd)
 {
-	int fd = pidfd_open(pid, 0);
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
 
 	if (fd < 0)
 		return err_errno("process %d", pid);
@@ -129,7 +128,7 @@ struct err *proc_open(pid_t pid, int *ret_pidfd)
 
 struct err *proc_kill(int pidfd, int signal)
 {
-	if (pidfd_send_signal(pidfd, signal, NULL, 0) < 0 && errno != ESRCH)
+	if (syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0) < 0 && errno != ESRCH)
 		return err_errno("send %s", proc_signal_name(signal));
 	return NULL;
 }
@@ -153,6 +152,17 @@ struct err *proc_start_time(pid_t pid, uint64_t *ret)
 	return NULL;
 }
 
+static const char *const signal_names[] = {
+#define NAME(s) [s] = #s
+	NAME(SIGHUP),	 NAME(SIGINT),	NAME(SIGQUIT),	NAME(SIGILL),  NAME(SIGTRAP), NAME(SIGABRT),
+	NAME(SIGBUS),	 NAME(SIGFPE),	NAME(SIGKILL),	NAME(SIGUSR1), NAME(SIGSEGV), NAME(SIGUSR2),
+	NAME(SIGPIPE),	 NAME(SIGALRM), NAME(SIGTERM),	NAME(SIGCHLD), NAME(SIGCONT), NAME(SIGSTOP),
+	NAME(SIGTSTP),	 NAME(SIGTTIN), NAME(SIGTTOU),	NAME(SIGURG),  NAME(SIGXCPU), NAME(SIGXFSZ),
+	NAME(SIGVTALRM), NAME(SIGPROF), NAME(SIGWINCH), NAME(SIGIO),   NAME(SIGPWR),  NAME(SIGSYS),
+	NAME(SIGSTKFLT),
+#undef NAME
+};
+
 struct err *proc_signal_parse(const char *text, int *ret)
 {
 	const char *name = str_starts(text, "SIG") ? text + 3 : text;
@@ -163,9 +173,11 @@ struct err *proc_signal_parse(const char *text, int *ret)
 		*ret = (int)number;
 		return NULL;
 	}
-	for (int i = 1; i < SIGRTMIN; i++)
-		if (sigabbrev_np(i) && strcmp(sigabbrev_np(i), name) == 0) {
-			*ret = i;
+	if (strcmp(name, "POLL") == 0) /* SIGIO by its other name */
+		name = "IO";
+	for (size_t i = 1; i < ARRAY_LEN(signal_names); i++)
+		if (signal_names[i] && strcmp(signal_names[i] + 3, name) == 0) {
+			*ret = (int)i;
 			return NULL;
 		}
 	if (str_starts(name, "RTMIN")) {
@@ -183,19 +195,9 @@ struct err *proc_signal_parse(const char *text, int *ret)
 
 const char *proc_signal_name(int signal)
 {
-	static const char *const names[] = {
-#define NAME(s) [s] = #s
-		NAME(SIGHUP),  NAME(SIGINT),   NAME(SIGQUIT), NAME(SIGILL),  NAME(SIGTRAP),
-		NAME(SIGABRT), NAME(SIGBUS),   NAME(SIGFPE),  NAME(SIGKILL), NAME(SIGUSR1),
-		NAME(SIGSEGV), NAME(SIGUSR2),  NAME(SIGPIPE), NAME(SIGALRM), NAME(SIGTERM),
-		NAME(SIGCHLD), NAME(SIGCONT),  NAME(SIGSTOP), NAME(SIGTSTP), NAME(SIGTTIN),
-		NAME(SIGTTOU), NAME(SIGURG),   NAME(SIGXCPU), NAME(SIGXFSZ), NAME(SIGVTALRM),
-		NAME(SIGPROF), NAME(SIGWINCH), NAME(SIGIO),   NAME(SIGPWR),  NAME(SIGSYS),
-#undef NAME
-	};
-
-	return signal > 0 && signal < (int)ARRAY_LEN(names) && names[signal] ? names[signal]
-									     : "signal";
+	return signal > 0 && signal < (int)ARRAY_LEN(signal_names) && signal_names[signal]
+		       ? signal_names[signal]
+		       : "signal";
 }
 
 uint64_t proc_now_ms(void)
@@ -231,6 +233,12 @@ void proc_raise_files(void)
 	files_before = now;
 	now.rlim_cur = now.rlim_max < FILES_MAX ? now.rlim_max : FILES_MAX;
 	files_raised = now.rlim_cur > files_before.rlim_cur && setrlimit(RLIMIT_NOFILE, &now) == 0;
+}
+
+bool proc_files_before(struct rlimit *ret)
+{
+	*ret = files_before;
+	return files_raised;
 }
 
 void proc_restore_files(pid_t pid)

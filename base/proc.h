@@ -10,6 +10,7 @@
 #include <linux/sched.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "base/attr.h"
@@ -69,4 +70,5 @@ uint64_t proc_now_ms(void); /* CLOCK_BOOTTIME */
  * become or start are not to inherit that (select(2) breaks above 1024).
  */
 void proc_raise_files(void);
-void proc_restore_files(pid_t pid); /* of that child; 0: of this process */
+void proc_restore_files(pid_t pid);	    /* of that child; 0: of this process */
+bool proc_files_before(struct rlimit *ret); /* what that restores, if anything was changed */

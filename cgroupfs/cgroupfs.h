@@ -113,6 +113,12 @@ int cgroupfs_clone_fd(const struct cgroupfs *g);
 bool cgroupfs_needs_attach(const struct cgroupfs *g);
 /* Moves @pid (0: the caller) into the hierarchies it was not born in. */
 struct err *cgroupfs_attach(const struct cgroupfs *g, pid_t pid) must_check;
+/*
+ * The same for who does it elsewhere, by writing "0" to cgroup.procs there: the
+ * directories, borrowed, at most CGROUPFS_DIRS_MAX; returns how many.
+ */
+enum { CGROUPFS_DIRS_MAX = 16 };
+size_t cgroupfs_attach_dirs(const struct cgroupfs *g, int *ret);
 struct err *cgroupfs_freeze(const struct cgroupfs *g, bool frozen) must_check;
 bool cgroupfs_is_frozen(const struct cgroupfs *g);
 /*

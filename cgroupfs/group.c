@@ -228,6 +228,16 @@ struct err *cgroupfs_attach(const struct cgroupfs *g, pid_t pid)
 	return NULL;
 }
 
+size_t cgroupfs_attach_dirs(const struct cgroupfs *g, int *ret)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->host->n; i++)
+		if (!g->host->h[i].v2 && g->dirs[i] >= 0)
+			ret[n++] = g->dirs[i];
+	return n;
+}
+
 size_t cgroupfs_views(const struct cgroupfs *g, const char **ret)
 {
 	size_t n = 0;

@@ -4,7 +4,7 @@
 
 #include "cgroupfs/cgroupfs.h"
 
-enum { HIERARCHIES_MAX = 16 };
+enum { HIERARCHIES_MAX = CGROUPFS_DIRS_MAX };
 
 /* One mounted hierarchy. */
 struct hierarchy {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* runtime/container.c - cloning: a container's first process, and further ones. */
+/* runtime/container.c - having containers made: their first processes, and further ones. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,9 +18,10 @@
 #include "base/mem.h"
 #include "base/proc.h"
 #include "base/str.h"
+#include "runtime/birth.h"
 #include "runtime/internal.h"
 
-enum { STACK = 256 << 10, MESSAGE_MAX = 8192, CAP_RESOURCE = 24 /* CAP_SYS_RESOURCE */ };
+enum { STACK = 16 << 10, MESSAGE_MAX = 8192, CAP_RESOURCE = 24 /* CAP_SYS_RESOURCE */ };
 
 static const struct {
 	const char *name;
@@ -140,163 +141,141 @@ static struct err *clamp(const struct runtime_process *p, uint64_t have, enum lo
 	return clamp_oom_score(ret);
 }
 
-/* ---- cloning ---- */
+/* ---- a batch of births ---- */
 
-struct birth {
-	struct clone_args args;
-	struct allowed allowed;
-	struct runtime_spec spec; /* with what is allowed */
-	const struct runtime_place *where;
-	bool exec; /* of allowed.p, instead of spec */
-	int pidfd_to_join;
-	const struct cgroupfs *exec_group;
-	int sockets[2];
-	int pidfd;
-	const char *failed; /* what could not be done, errno in error */
+struct batch {
+	struct births births;
+	struct allowed *allowed; /* one for each */
+};
+
+static void batch_alloc(struct batch *b, size_t n)
+{
+	*b = (struct batch) { .births.items = mem_alloc(n * sizeof(struct birth)),
+			      .allowed = mem_alloc(n * sizeof(struct allowed)) };
+}
+
+static void batch_clear(struct batch *b)
+{
+	for (size_t i = 0; i < b->births.n; i++)
+		free((void *)(uintptr_t)b->births.items[i].views);
+	free(b->births.items);
+	free(b->allowed);
+}
+
+static void set_group(struct birth *b, const struct cgroupfs *group)
+{
+	const char *views[CGROUPFS_DIRS_MAX];
+	size_t n = group ? cgroupfs_views(group, views) : 0;
+	const char **list = mem_alloc((n + 1) * sizeof(char *));
+
+	memcpy(list, views, n * sizeof(char *));
+	b->views = (char *const *)(uintptr_t)list;
+	b->group = group ? cgroupfs_clone_fd(group) : -1;
+	b->n_attach = group ? (int)cgroupfs_attach_dirs(group, b->attach) : 0;
+}
+
+/* The next of @all; it counts when there is no error. */
+static struct err *add(struct batch *all, const struct runtime_process *p,
+		       const struct cgroupfs *group, uint64_t have, enum log_level level)
+{
+	struct birth *b = &all->births.items[all->births.n];
+	struct allowed *a = &all->allowed[all->births.n];
+
+	TRY(clamp(p, have, level, a));
+	b->spec.process = a->p;
+	b->gate = b->container = -1;
+	b->limits_files = proc_files_before(&b->files);
+	set_group(b, group);
+	all->births.n++;
+	return NULL;
+}
+
+static struct err *add_container(struct batch *all, const struct runtime_order *o, uint64_t have)
+{
+	struct birth *b = &all->births.items[all->births.n];
+
+	for (char *const *p = o->spec->sysctls; p && *p; p++)
+		TRY(sysctl_check(*p));
+	b->spec = *o->spec;
+	TRY(add(all, &o->spec->process, o->where.group, have, LOG_LEVEL_WARN));
+	b->gate = o->where.gate;
+	b->flags = (uint64_t)(o->spec->namespaces & ~CLONE_NEWCGROUP);
+	return NULL;
+}
+
+/* ---- slipway-init, the program that makes them ---- */
+
+struct maker {
+	int program;
+	char *const *argv;
+	const int *fds; /* that stay open, also beyond exec */
+	size_t n_fds;
 	int error;
 };
 
-/* Cloned one after the other by the same process. */
-struct batch {
-	struct birth *births;
-	size_t n;
-	sigset_t handled; /* or ignored by us; asked once, it is 62 calls */
-};
-
-static bool is_stdio_of(const struct birth *b, int fd)
+/* In the caller's memory, which waits, with descriptors of its own. */
+static int become_maker(void *arg)
 {
-	for (int i = 0; i < 3; i++)
-		if (b->allowed.p.stdio[i] == fd)
-			return true;
-	return false;
+	static char *const env[] = { NULL };
+	struct maker *m = arg;
+
+	for (size_t i = 0; i < m->n_fds; i++)
+		(void)fcntl(m->fds[i], F_SETFD, 0);
+	(void)syscall(SYS_execveat, m->program, "", m->argv, env, AT_EMPTY_PATH);
+	m->error = errno;
+	return 1;
 }
 
-/* The pipes of those that are born beside it are not to be held open by who waits at its gate. */
-static void close_siblings(const struct batch *all, const struct birth *b)
+/* A handler of the caller's would run in its memory twice: signals wait meanwhile. */
+static struct err *start_maker(struct maker *m, bool kept, pid_t *ret)
 {
-	for (size_t i = 0; i < all->n; i++) {
-		const int *fds = all->births[i].allowed.p.stdio;
+	static char stack[STACK] __attribute__((aligned(16)));
+	sigset_t all, before;
 
-		for (int k = 0; k < 3; k++)
-			if (fds[k] > STDERR_FILENO && !is_stdio_of(b, fds[k]))
-				close(fds[k]);
-	}
-}
-
-static sigset_t handled_signals(void)
-{
-	struct sigaction now;
-	sigset_t set;
-
-	sigemptyset(&set);
-	for (int i = 1; i < NSIG; i++)
-		if (sigaction(i, NULL, &now) == 0 && now.sa_handler != SIG_DFL)
-			sigaddset(&set, i);
-	return set;
-}
-
-static _Noreturn void child(const struct batch *all, const struct birth *b)
-{
-	close(b->sockets[0]);
-	if (b->exec)
-		init_exec(&b->allowed.p, b->pidfd_to_join, b->sockets[1], &all->handled);
-	close_siblings(all, b);
-	init_run(&b->spec, b->where, b->sockets[1], &all->handled);
-}
-
-static void give_up(struct birth *b, const char *what)
-{
-	b->error = errno;
-	b->failed = what;
-}
-
-/* The sockets are made just before: who was cloned earlier does not hold them. */
-static void clone_one(const struct batch *all, struct birth *b)
-{
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, b->sockets) < 0) {
-		give_up(b, "socketpair");
-		return;
-	}
-	pid_t pid = proc_clone(&b->args);
-
-	if (pid == 0)
-		child(all, b);
-	if (pid < 0)
-		give_up(b, "clone a container");
-	close(b->sockets[1]);
-}
-
-/* The v1 groups first: seen from inside they are out of reach, and a child is born in ours. */
-static void join_container(struct birth *b)
-{
-	static const int all =
-		CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET;
-
-	if (b->exec_group) {
-		auto_err struct err *e = cgroupfs_attach(b->exec_group, 0);
-
-		errno = err_code(e);
-		if (e)
-			give_up(b, "enter the container's control groups");
-	}
-	if (!b->failed && setns(b->pidfd_to_join, all) < 0)
-		give_up(b, "enter the container");
-}
-
-/*
- * Runs between the caller, which is stopped meanwhile and whose memory this is,
- * and the containers: a process in the pod's PID namespace can clone one nested
- * in it, which its caller cannot (clone(2), EINVAL after setns). CLONE_PARENT
- * makes the container the caller's child.
- */
-static int between(void *arg)
-{
-	struct batch *all = arg;
-
-	for (size_t i = 0; i < all->n; i++) {
-		struct birth *b = &all->births[i];
-
-		if (b->exec)
-			join_container(b);
-		if (!b->failed)
-			clone_one(all, b);
-	}
-	return 0;
-}
-
-/* With CLONE_VM and CLONE_FILES the descriptors of the grandchildren are ours at once. */
-static struct err *clone_between(struct batch *all)
-{
-	void *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-	int status = 0;
-
-	if (stack == MAP_FAILED)
-		return err_errno("stack for clone");
-	for (size_t i = 0; i < all->n; i++) {
-		all->births[i].args.flags |= CLONE_PARENT;
-		all->births[i].args.exit_signal = 0; /* of the one between (clone3(2)) */
-	}
-	int pid = clone(between, (char *)stack + STACK,
-			CLONE_VM | CLONE_FILES | CLONE_VFORK | SIGCHLD, all);
+	sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, &before);
+	/* one that keeps is nobody's to wait for */
+	int pid = clone(become_maker, stack + STACK, CLONE_VM | CLONE_VFORK | (kept ? 0 : SIGCHLD),
+			m);
 	struct err *e = pid < 0 ? err_errno("clone") : NULL;
 
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
-	munmap(stack, STACK);
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
+	if (!e && m->error) {
+		while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
+			;
+		errno = m->error;
+		e = err_errno("run slipway-init");
+	}
+	*ret = pid;
 	return e;
 }
 
-static struct err *nested(struct batch *all)
+static struct err *run_maker(const struct births *births, int report, pid_t *ret)
 {
-	const struct runtime_place *where = all->births->where;
+	auto_fd int memory = -1;
+	auto_free int *fds = NULL;
+	size_t n = 0;
+	int program;
+	char numbers[3][16];
 
-	if (setns(where->pidns, CLONE_NEWPID) < 0)
-		return err_errno("enter the pod's PID namespace");
-	struct err *e = clone_between(all);
+	TRY(program_open(&program));
+	TRY(births_write(births, &memory, &fds, &n));
+	const int own[] = { memory, report, program };
+	char *const argv[] = { (char *)(uintptr_t) "slipway-init",
+			       (char *)(uintptr_t) "make",
+			       numbers[0],
+			       numbers[1],
+			       numbers[2],
+			       NULL };
 
-	if (setns(where->own_pidns, CLONE_NEWPID) < 0)
-		abort(); /* every later child would land in the pod */
+	fds = mem_grow(fds, n + ARRAY_LEN(own), sizeof(int));
+	memcpy(fds + n, own, sizeof(own));
+	for (size_t i = 0; i < ARRAY_LEN(own); i++)
+		snprintf(numbers[i], sizeof(numbers[i]), "%d", own[i]);
+	struct maker m = { program, argv, fds, n + ARRAY_LEN(own), 0 };
+	struct err *e = start_maker(&m, births->kept, ret);
+
+	program_close(program);
 	return e;
 }
 
@@ -313,90 +292,104 @@ static struct err *pid_of(int pidfd, pid_t *ret)
 	return *ret > 0 ? NULL : err_new(ESRCH, "the container's process is gone");
 }
 
-static void prepare(struct birth *b, const struct cgroupfs *group)
-{
-	int cgroup = group ? cgroupfs_clone_fd(group) : -1;
-
-	b->pidfd = b->sockets[0] = b->sockets[1] = -1;
-	b->args.pidfd = (uintptr_t)&b->pidfd;
-	b->args.flags |= CLONE_PIDFD;
-	b->args.exit_signal = SIGCHLD;
-	if (cgroup >= 0) {
-		b->args.flags |= CLONE_INTO_CGROUP;
-		b->args.cgroup = (uint64_t)cgroup;
-	}
-}
-
-static struct err *prepare_container(struct birth *b, const struct runtime_order *o, uint64_t have)
-{
-	b->where = &o->where;
-	b->spec = *o->spec;
-	prepare(b, o->where.group);
-	TRY(clamp(&o->spec->process, have, LOG_LEVEL_WARN, &b->allowed));
-	b->spec.process = b->allowed.p;
-	for (char *const *p = o->spec->sysctls; p && *p; p++)
-		TRY(sysctl_check(*p));
-	b->args.flags |= (uint64_t)(o->spec->namespaces & ~CLONE_NEWCGROUP);
-	return NULL;
-}
-
 /* Nobody will know of it: it is not left to run, nor as a zombie. */
-static void discard(struct birth *b)
+static void discard(int pidfd)
 {
 	struct proc_exit status;
 
-	err_ignore(proc_kill(b->pidfd, SIGKILL));
-	err_ignore(proc_wait(b->pidfd, &status));
-	fd_close(&b->pidfd);
+	err_ignore(proc_kill(pidfd, SIGKILL));
+	err_ignore(proc_wait(pidfd, &status));
 }
 
-/* @kept: by a keeper, which may have reaped it already; then it has no number any more. */
-static struct err *finish(struct birth *b, bool kept, struct runtime_container *ret)
+/* What the maker says of one birth; an error is its own, too. */
+static struct err *hear(int report, int *ret_pidfd, int *ret_socket)
 {
-	auto_fd int socket = b->sockets[0];
-	pid_t pid = -1;
+	char message[MESSAGE_MAX];
+	ssize_t n = fd_recv(report, message, sizeof(message) - 1, ret_pidfd);
 
-	errno = b->error;
-	if (b->failed)
-		return err_errno("%s", b->failed);
-	struct err *e = kept ? NULL : pid_of(b->pidfd, &pid);
-
-	if (e) {
-		discard(b);
-		return e;
+	if (n > 0 && *ret_pidfd < 0) {
+		message[n] = '\0';
+		return err_parse(message);
 	}
+	if (n > 0)
+		n = fd_recv(report, message, sizeof(message) - 1, ret_socket);
+	if (n < 0)
+		return err_errno("hear from slipway-init");
+	return n == 0 || *ret_socket < 0 ? err_new(ECHILD, "slipway-init was killed") : NULL;
+}
+
+/* @kept: who keeps it may have reaped it already; then it has no number any more. */
+static struct err *take_one(int report, bool kept, struct runtime_container *ret)
+{
+	auto_fd int pidfd = -1, socket = -1;
+	pid_t pid = -1;
+	struct err *e = hear(report, &pidfd, &socket);
+
+	if (!e && !kept)
+		e = pid_of(pidfd, &pid);
+	if (e && pidfd >= 0 && !kept)
+		discard(pidfd);
+	TRY(e);
 	*ret = (struct runtime_container) { .pid = pid,
-					    .pidfd = b->pidfd,
+					    .pidfd = fd_steal(&pidfd),
 					    .socket = fd_steal(&socket) };
+	return NULL;
+}
+
+/* Runs the maker in the pod's PID namespace: what it clones is nested there. */
+static struct err *run_nested(const struct births *births, const struct runtime_place *where,
+			      int report, pid_t *ret)
+{
+	if (where->pidns < 0)
+		return run_maker(births, report, ret);
+	if (setns(where->pidns, CLONE_NEWPID) < 0)
+		return err_errno("enter the pod's PID namespace");
+	struct err *e = run_maker(births, report, ret);
+
+	if (setns(where->own_pidns, CLONE_NEWPID) < 0)
+		abort(); /* every later child would land in the pod */
+	return e;
+}
+
+static struct err *open_report(int *ret_near, int *ret_far)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return err_errno("socketpair");
+	*ret_near = ends[0];
+	*ret_far = ends[1];
 	return NULL;
 }
 
 void runtime_create_all(struct runtime_order *orders, size_t n)
 {
-	struct batch all = { mem_alloc(n * sizeof(struct birth)), 0, handled_signals() };
-	auto_free struct birth *births = all.births;
+	struct batch all;
+	auto_fd int near = -1, far = -1;
 	auto_free size_t *order_of = mem_alloc(n * sizeof(size_t));
-	auto_err struct err *e = NULL;
 	uint64_t have = runtime_caps_all();
+	pid_t maker = -1;
 
-	last_share();
+	batch_alloc(&all, n);
 	for (size_t i = 0; i < n; i++) {
-		births[all.n] = (struct birth) { 0 };
-		orders[i].error = prepare_container(&births[all.n], &orders[i], have);
+		orders[i].error = add_container(&all, &orders[i], have);
 		if (!orders[i].error)
-			order_of[all.n++] = i;
+			order_of[all.births.n - 1] = i;
 	}
-	if (all.n && births->where->pidns >= 0)
-		e = nested(&all);
-	else
-		for (size_t i = 0; i < all.n; i++)
-			clone_one(&all, &births[i]);
-	for (size_t i = 0; i < all.n; i++) {
+	auto_err struct err *e = all.births.n ? open_report(&near, &far) : NULL;
+
+	if (!e && all.births.n)
+		e = run_nested(&all.births, &orders->where, far, &maker);
+	fd_close(&far);
+	for (size_t i = 0; i < all.births.n; i++) {
 		struct runtime_order *o = &orders[order_of[i]];
 
 		o->error = e ? err_new(err_code(e), "%s", err_text(e))
-			     : finish(&births[i], false, o->container);
+			     : take_one(near, false, o->container);
 	}
+	while (maker > 0 && waitpid(maker, NULL, 0) < 0 && errno == EINTR)
+		;
+	batch_clear(&all);
 }
 
 struct err *runtime_create(const struct runtime_spec *s, const struct runtime_place *where,
@@ -408,46 +401,49 @@ struct err *runtime_create(const struct runtime_spec *s, const struct runtime_pl
 	return o.error;
 }
 
-struct kept {
-	struct batch *all;
-	struct err *error;
-};
+/* ---- one more process ---- */
 
-static void clone_kept(void *arg)
+static struct err *exec_batch(struct batch *all, int *ret_report, struct runtime_container *ret)
 {
-	struct kept *k = arg;
+	auto_fd int near = -1, far = -1;
+	pid_t maker = -1;
 
-	k->error = clone_between(k->all);
+	all->births.kept = ret_report;
+	TRY(open_report(&near, &far));
+	struct err *e = run_maker(&all->births, far, &maker);
+
+	fd_close(&far);
+	if (!e)
+		e = take_one(near, ret_report, ret);
+	while (!ret_report && maker > 0 && waitpid(maker, NULL, 0) < 0 && errno == EINTR)
+		;
+	if (!e && ret_report)
+		*ret_report = fd_steal(&near);
+	return e;
 }
 
-static struct err *clone_with_keeper(struct batch *all, int *ret_report)
-{
-	struct kept k = { all, NULL };
-	auto_fd int report = -1;
-
-	TRY(keep_run(clone_kept, &k, &report));
-	TRY(k.error);
-	*ret_report = fd_steal(&report);
-	return NULL;
-}
-
-/* v1 hierarchies are joined before the namespaces are: afterwards they cannot be seen. */
 static struct err *exec_in(int pidfd, const struct runtime_process *p, const struct cgroupfs *group,
 			   struct runtime_container *ret, int *ret_report)
 {
-	struct birth b = { .exec = true, .pidfd_to_join = pidfd, .exec_group = group };
-	struct batch all = { &b, 1, handled_signals() };
+	struct batch all;
 	auto_fd int null = -1;
 
-	/* told when the container was made */
-	TRY(clamp(p, runtime_caps_all(), LOG_LEVEL_DEBUG, &b.allowed));
 	TRY(fd_openat(AT_FDCWD, "/dev/null", O_RDWR | O_NOCTTY, &null));
-	for (int i = 0; i < 3; i++)
-		if (b.allowed.p.stdio[i] < 0)
-			b.allowed.p.stdio[i] = null;
-	prepare(&b, group);
-	TRY(ret_report ? clone_with_keeper(&all, ret_report) : clone_between(&all));
-	return finish(&b, ret_report != NULL, ret);
+	batch_alloc(&all, 1);
+	/* what is not allowed was told when the container was made */
+	struct err *e = add(&all, p, group, runtime_caps_all(), LOG_LEVEL_DEBUG);
+
+	if (!e) {
+		struct birth *b = all.births.items;
+
+		b->container = pidfd;
+		for (int i = 0; i < 3; i++)
+			if (b->spec.process.stdio[i] < 0)
+				b->spec.process.stdio[i] = null;
+		e = exec_batch(&all, ret_report, ret);
+	}
+	batch_clear(&all);
+	return e;
 }
 
 struct err *runtime_exec(int pidfd, const struct runtime_process *p, const struct cgroupfs *group,
@@ -461,6 +457,15 @@ struct err *runtime_exec_kept(int pidfd, const struct runtime_process *p,
 			      int *ret_report)
 {
 	return exec_in(pidfd, p, group, ret, ret_report);
+}
+
+void runtime_kept_end(int report, bool *ret_done, struct proc_exit *ret)
+{
+	struct proc_exit how = { .signaled = true, .code = SIGKILL }; /* who kept it was killed */
+	ssize_t n = recv(report, &how, sizeof(how), MSG_DONTWAIT);
+
+	*ret_done = n >= 0 || errno != EAGAIN;
+	*ret = how;
 }
 
 /* ---- talking to the child ---- */

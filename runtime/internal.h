@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* runtime/internal.h - what happens between clone and exec. */
+/* runtime/internal.h - what happens between clone and exec, mostly in slipway-init. */
 #pragma once
-
-#include <signal.h>
 
 #include "runtime/runtime.h"
 
@@ -24,8 +22,8 @@ struct err *mount_attach(int mount, int target) must_check;
 
 /* The container's root as a mount of the caller's mount namespace; *ret is its descriptor. */
 struct err *rootfs_make(const struct runtime_spec *s, int *ret) must_check;
-struct err *rootfs_mount(int root, const struct runtime_mount *m,
-			 const struct cgroupfs *group) must_check;
+/* @views: cgroupfs_views() of the container's group. */
+struct err *rootfs_mount(int root, const struct runtime_mount *m, char *const *views) must_check;
 struct err *rootfs_dev(int root) must_check;
 struct err *rootfs_device(int root, const struct runtime_device *d) must_check;
 struct err *rootfs_mask(int root, const struct runtime_spec *s, int null) must_check;
@@ -46,7 +44,7 @@ struct identity {
 struct err *user_find(int root, const char *user, char *const *groups,
 		      struct identity *ret) must_check;
 
-/* ---- caps.c ---- */
+/* ---- capset.c ---- */
 
 struct err *caps_drop_bounding(uint64_t keep) must_check;
 struct err *caps_apply(const struct runtime_caps *c) must_check;
@@ -55,33 +53,11 @@ struct err *caps_apply(const struct runtime_caps *c) must_check;
 struct err *sysctl_check(const char *assignment) must_check;
 struct err *sysctl_write(int proc, char *const *assignments) must_check;
 
-/* ---- init.c: runs in the child, never returns; @handled signals get their defaults again ---- */
+/* ---- program.c ---- */
 
-_Noreturn void init_run(const struct runtime_spec *s, const struct runtime_place *where, int socket,
-			const sigset_t *handled);
-_Noreturn void init_exec(const struct runtime_process *p, int pidfd, int socket,
-			 const sigset_t *handled);
-
-/* ---- keep.c ---- */
-
-/*
- * Runs @fn in a process that is the parent of what it clones and stays until that has
- * ended, while the caller waits; memory and descriptors are the caller's. *ret_report:
- * see runtime_kept_end().
- */
-struct err *keep_run(void (*fn)(void *arg), void *arg, int *ret_report) must_check;
-
-/* ---- last.c ---- */
-
-enum { LAST_REPORT = 3 }; /* the descriptor that tells of failures, in the trampoline too */
-
-/* Makes one trampoline for all that this process is going to clone, if a container could not change it. */
-void last_share(void);
-/* The trampoline, a descriptor to be opened before the container's world is entered. */
-struct err *last_open(int *ret) must_check;
-/* Runs @argv by it; returns only an error, told through descriptor 3 then. */
-struct err *last_run(int trampoline, int socket, bool init, char *const *argv,
-		     char *const *env) must_check;
+/* The program slipway-init, in memory; ends with program_close(). */
+struct err *program_open(int *ret) must_check;
+void program_close(int program);
 
 /* ---- bpf.c ---- */
 

@@ -292,11 +292,9 @@ static struct err *bind_mount(int root, const struct runtime_mount *m)
 }
 
 /* A container is shown its own group in the hierarchies it was put in, and nothing of others. */
-static struct err *cgroup_mount(int root, const struct runtime_mount *m,
-				const struct cgroupfs *group)
+static struct err *cgroup_mount(int root, const struct runtime_mount *m, char *const *views)
 {
-	const char *views[16];
-	size_t n = group ? cgroupfs_views(group, views) : 0;
+	size_t n = strv_len(views);
 	auto_fd int target = -1, base = -1, dir = -1;
 
 	TRY(open_target(root, m->target, true, &target));
@@ -324,13 +322,13 @@ static struct err *cgroup_mount(int root, const struct runtime_mount *m,
 	return mount_set(base, m->attributes, 0, false);
 }
 
-static struct err *fs_mount(int root, const struct runtime_mount *m, const struct cgroupfs *group)
+static struct err *fs_mount(int root, const struct runtime_mount *m, char *const *views)
 {
 	static const char *const strict[] = { "/proc", "/sys", "/dev", NULL };
 	auto_fd int made = -1, target = -1;
 
 	if (strcmp(m->type, "cgroup") == 0)
-		return cgroup_mount(root, m, group);
+		return cgroup_mount(root, m, views);
 	if (str_one_of(m->target, strict))
 		TRY(open_strict(root, m->target, &target));
 	else
@@ -352,10 +350,10 @@ static struct err *fs_mount(int root, const struct runtime_mount *m, const struc
 	return mount_attach(made, target);
 }
 
-struct err *rootfs_mount(int root, const struct runtime_mount *m, const struct cgroupfs *group)
+struct err *rootfs_mount(int root, const struct runtime_mount *m, char *const *views)
 {
 	struct err *e =
-		m->kind == RUNTIME_MOUNT_BIND ? bind_mount(root, m) : fs_mount(root, m, group);
+		m->kind == RUNTIME_MOUNT_BIND ? bind_mount(root, m) : fs_mount(root, m, views);
 
 	return err_wrap(e, "mount %s", m->target);
 }

@@ -122,9 +122,10 @@ struct runtime_hooks {
 	size_t n;
 };
 /*
- * Runs them one after the other, with @state (a JSON object) on standard input, in
- * which "status" and "pid" become those given; pid 0: none. The first that fails or
- * takes too long is the error; it is killed, and the rest is not run.
+ * Runs them one after the other, with @state on standard input: a JSON object without
+ * "status" and "pid", and no space before its first member, to which those given are
+ * added; pid 0: none. The first that fails or takes too long is the error; it is
+ * killed, and the rest is not run.
  */
 struct err *runtime_hooks_run(const struct runtime_hooks *h, const char *state, const char *status,
 			      pid_t pid) must_check;
@@ -176,16 +177,17 @@ struct runtime_container {
 
 /*
  * Clones the container's first process, a child of the caller, and returns at
- * once; the child goes on making its world. The specification is copied into it.
+ * once; the child goes on making its world. It is a process of slipway-init, a small
+ * program that is run for this and gets the specification handed over: a copy of the
+ * caller would cost a millisecond more, and would hold the caller's memory.
  */
 struct err *runtime_create(const struct runtime_spec *s, const struct runtime_place *where,
 			   struct runtime_container *ret) must_check;
 
 /*
- * As above, several at once. Each clone write-protects the caller's memory, and a
- * nested one takes a process between: together they pay for that once. pidns and
- * own_pidns must be the same for all. @error is what went wrong with that one, the
- * caller's; the others were made all the same.
+ * As above, several at once, by one run of that program. pidns and own_pidns must be
+ * the same for all. @error is what went wrong with that one, the caller's; the others
+ * were made all the same.
  */
 struct runtime_order {
 	const struct runtime_spec *spec;

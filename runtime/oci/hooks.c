@@ -87,6 +87,8 @@ static char *state_text(const struct state *s)
 {
 	auto_json json_t *j = state_json(s);
 
+	json_object_del(j, "status"); /* of that moment: runtime_hooks_run() adds them */
+	json_object_del(j, "pid");
 	return json_text(j, 0);
 }
 

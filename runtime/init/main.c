@@ -1,19 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * runtime/trampoline/trampoline.c - the last program before the container's own.
+ * runtime/init/main.c - slipway-init: the program that makes containers, and is the
+ * last before their own.
  *
  * A container's image may name /proc/self/exe as its program, or its
  * interpreter, and so reach the file that execs it (CVE-2019-5736). That file is
  * this one, carried inside slipway and run from sealed memory: nothing on the
  * host can be reached through it, and no descriptor of the host is open in it.
+ * It is linked without glibc: seven page faults until main(), where that takes 25.
  *
- *     slipway-init exec|init PROGRAM [ARG...]
+ *     slipway-init make MEMORY SOCKET SELF
  *
- * Descriptor 3 tells who started it of a failure ("ERRNO TEXT"), and is closed
- * by success. With "init" it stays as PID 1: reaps, passes signals on, and ends
- * as the program did.
+ * makes what is in a file in memory (birth.h), and tells of it on a socket; SELF is
+ * this program. The three are numbers of descriptors.
+ *
+ *     slipway-init init PROGRAM [ARG...]
+ *
+ * stays as PID 1: reaps, passes signals on, and ends as the program did. Descriptor
+ * 3 tells who started it of a failure ("ERRNO TEXT"), and is closed by success.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -25,7 +30,8 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { REPORT = 3, NOT_EXECUTABLE = 126, NOT_FOUND = 127 };
+#include "base/str.h"
+#include "runtime/init/init.h"
 
 static const char default_path[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -39,18 +45,18 @@ static void pass_on(int number)
 
 static _Noreturn void fail(int code, const char *program, const char *why)
 {
-	dprintf(REPORT, "%d exec: \"%.2000s\": %s", code, program, why);
-	_exit(code == EACCES ? NOT_EXECUTABLE : NOT_FOUND);
+	dprintf(INIT_REPORT, "%d exec: \"%.2000s\": %s", code, program, why);
+	_exit(code == EACCES ? EXIT_NOT_EXECUTABLE : EXIT_NOT_FOUND);
 }
 
-static _Noreturn void run(char **argv)
+_Noreturn void program_run(char *const *argv, char *const *env)
 {
-	const char *path = getenv("PATH");
+	const char *path = env_get(env, "PATH");
 	char file[4096];
 	int denied = 0;
 
 	if (strchr(argv[0], '/')) {
-		execv(argv[0], argv);
+		execve(argv[0], argv, env);
 		if (errno == ENOENT || errno == ENOTDIR)
 			fail(ENOENT, argv[0],
 			     "executable file not found: no such file or directory");
@@ -61,7 +67,7 @@ static _Noreturn void run(char **argv)
 
 		if (n &&
 		    snprintf(file, sizeof(file), "%.*s/%s", n, path, argv[0]) < (int)sizeof(file)) {
-			execv(file, argv);
+			execve(file, argv, env);
 			if (errno != ENOENT && errno != ENOTDIR && errno != EACCES)
 				fail(errno, file, strerror(errno));
 			denied |= errno == EACCES;
@@ -77,7 +83,7 @@ static _Noreturn void reap(void)
 {
 	int status;
 
-	close(REPORT);
+	close(INIT_REPORT);
 	for (int i = 0; i < 3; i++) /* the program's: who reads them waits for their end */
 		close(i);
 	for (int i = 1; i < NSIG; i++)
@@ -89,7 +95,7 @@ static _Noreturn void reap(void)
 		if (pid == child)
 			_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
 		if (pid < 0 && errno == ECHILD)
-			_exit(NOT_FOUND);
+			_exit(EXIT_NOT_FOUND);
 	}
 }
 
@@ -109,21 +115,26 @@ static void lead(void)
 	(void)signal(SIGTTOU, SIG_DFL);
 }
 
+static _Noreturn void be_init(char **argv)
+{
+	(void)fcntl(INIT_REPORT, F_SETFD, FD_CLOEXEC);
+	(void)prctl(PR_SET_NAME, "slipway-init");
+	child = fork();
+	if (child < 0)
+		fail(errno, argv[0], strerror(errno));
+	if (child > 0)
+		reap();
+	lead();
+	program_run(argv, environ);
+}
+
 int main(int argc, char **argv)
 {
-	if (argc < 3)
-		return NOT_FOUND;
-	/* nobody in the container looks into it, or takes descriptor 3; exec ends this */
+	/* nobody in a container looks into it, or takes its descriptors; exec ends this */
 	(void)prctl(PR_SET_DUMPABLE, 0);
-	(void)fcntl(REPORT, F_SETFD, FD_CLOEXEC);
-	if (strcmp(argv[1], "init") == 0) {
-		prctl(PR_SET_NAME, "slipway-init");
-		child = fork();
-		if (child < 0)
-			fail(errno, argv[2], strerror(errno));
-		if (child > 0)
-			reap();
-		lead();
-	}
-	run(argv + 2);
+	if (argc == 5 && strcmp(argv[1], "make") == 0)
+		return make_births(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]));
+	if (argc >= 3 && strcmp(argv[1], "init") == 0)
+		be_init(argv + 2);
+	return EXIT_NOT_FOUND;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * runtime/init.c - from clone to exec, in the child.
+ * runtime/init/child.c - from clone to exec, in the child.
  *
  * The order is the security of it (R7): the file system while still able, then
  * sysctls, terminal, bounding set, identity, capabilities, no_new_privs, and the
@@ -33,10 +33,9 @@
 #include "base/mem.h"
 #include "base/proc.h"
 #include "base/str.h"
-#include "runtime/internal.h"
+#include "runtime/init/init.h"
 
 #define DEVPTS_MAGIC 0x1cd1
-enum { EXIT_INIT = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
 
 /* What the steps share. */
 struct child {
@@ -45,10 +44,8 @@ struct child {
 	int root;	/* the container's root directory */
 	int null;	/* our own /dev/null, opened before the container's was (R3) */
 	int master;	/* of the terminal, or -1 */
-	int trampoline; /* see last.c */
+	int self;	/* this program */
 	bool own_pipes; /* made for this container, not somebody's */
-	bool init;	/* the trampoline stays, as PID 1 */
-	const sigset_t *handled;
 	struct identity who;
 };
 
@@ -94,12 +91,14 @@ static struct err *bring_loopback_up(void)
 	return NULL;
 }
 
-static struct err *set_rlimits(const struct runtime_process *p)
+static struct err *set_rlimits(const struct birth *b)
 {
-	proc_restore_files(0);
+	const struct runtime_process *p = &b->spec.process;
+
+	if (b->limits_files)
+		(void)setrlimit(RLIMIT_NOFILE, &b->files);
 	for (size_t i = 0; i < p->n_rlimits; i++)
-		if (setrlimit((__rlimit_resource_t)p->rlimits[i].resource, &p->rlimits[i].limit) <
-		    0)
+		if (setrlimit(p->rlimits[i].resource, &p->rlimits[i].limit) < 0)
 			return err_errno("set resource limit %d", p->rlimits[i].resource);
 	return NULL;
 }
@@ -241,10 +240,46 @@ static struct err *become(const struct child *c)
 
 /* ---- exec ---- */
 
-static struct err *exec_program(struct child *c)
+/*
+ * Descriptor 3 becomes the socket, and nothing else stays open: not until exec,
+ * but now, because the kernel resolves the program's path before it closes
+ * anything, and /proc/self/fd/N may be part of that path (CVE-2024-21626).
+ */
+static struct err *close_all(struct child *c, bool init)
+{
+	/* out of the way first */
+	int socket = fcntl(c->socket, F_DUPFD_CLOEXEC, INIT_SELF + 1);
+	int self = init ? fcntl(c->self, F_DUPFD_CLOEXEC, INIT_SELF + 1) : -1;
+
+	if (socket < 0 || dup3(socket, INIT_REPORT, O_CLOEXEC) < 0 ||
+	    (init && dup3(self, INIT_SELF, O_CLOEXEC) < 0))
+		return err_errno("descriptors of the program");
+	c->socket = INIT_REPORT;
+	if (syscall(SYS_close_range, INIT_REPORT + 1 + init, ~0U, 0) < 0)
+		return err_errno("close what is open");
+	return NULL;
+}
+
+/*
+ * A PID 1 that stays is this program from the beginning: what it was told about its
+ * siblings is not in its memory any more.
+ */
+static struct err *stay_as_init(char *const *argv, char *const *env)
+{
+	auto_free char **words = mem_alloc((strv_len(argv) + 3) * sizeof(char *));
+
+	words[0] = (char *)(uintptr_t) "slipway-init";
+	words[1] = (char *)(uintptr_t) "init";
+	memcpy(words + 2, argv, strv_len(argv) * sizeof(char *));
+	if (fcntl(INIT_REPORT, F_SETFD, 0) < 0)
+		return err_errno("keep the socket");
+	(void)syscall(SYS_execveat, INIT_SELF, "", words, env, AT_EMPTY_PATH);
+	return err_errno("exec the container's init");
+}
+
+static struct err *exec_program(struct child *c, bool init)
 {
 	auto_strv char **env = strv_dup(c->p->env);
-	sigset_t none;
 
 	if (!env_get(env, "HOME")) {
 		auto_free char *home = mem_printf("HOME=%s", c->who.home);
@@ -252,15 +287,10 @@ static struct err *exec_program(struct child *c)
 	}
 	if (!c->p->argv || !*c->p->argv)
 		return err_new(EINVAL, "no command: neither the image nor the service names one");
-	for (int i = 1; i < NSIG; i++) /* ignored ones would stay so */
-		if (sigismember(c->handled, i) == 1)
-			(void)signal(i, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	struct err *e = last_run(c->trampoline, c->socket, c->init, c->p->argv, env);
-
-	c->socket = LAST_REPORT;
-	return e;
+	TRY(close_all(c, init));
+	if (init)
+		return stay_as_init(c->p->argv, env);
+	program_run(c->p->argv, env);
 }
 
 static _Noreturn void give_up(int socket, struct err *take_e)
@@ -286,19 +316,17 @@ static struct err *stop_for_hooks(const struct runtime_spec *s, int socket)
 	return runtime_hooks_run(&s->before_enter, s->hook_state, "creating", getpid());
 }
 
-static struct err *make_world(const struct runtime_spec *s, const struct runtime_place *where,
-			      struct child *c)
+static struct err *make_world(const struct birth *b, struct child *c)
 {
+	const struct runtime_spec *s = &b->spec;
 	auto_fd int proc = -1;
 	int peer = -1;
 
 	TRY(open_null(&c->null));
-	TRY(last_open(&c->trampoline));
 	/* the caller's keys are not the container's */
 	(void)syscall(SYS_keyctl, 1 /* KEYCTL_JOIN_SESSION_KEYRING */, NULL);
 	TRY(set_oom_score(&s->process));
-	if (where->group)
-		TRY(cgroupfs_attach(where->group, 0));
+	TRY(birth_attach(b));
 	/* only now: the namespace's root is the group one is in */
 	if ((s->namespaces & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)
 		return err_errno("cgroup namespace");
@@ -310,7 +338,7 @@ static struct err *make_world(const struct runtime_spec *s, const struct runtime
 	TRY(set_names(s));
 	TRY(rootfs_make(s, &c->root));
 	for (size_t i = 0; i < s->n_mounts; i++)
-		TRY(rootfs_mount(c->root, &s->mounts[i], where->group));
+		TRY(rootfs_mount(c->root, &s->mounts[i], b->views));
 	if (s->default_dev)
 		TRY(rootfs_dev(c->root));
 	for (size_t i = 0; i < s->n_devices; i++)
@@ -351,34 +379,23 @@ static struct err *wait_at_gate(struct child *c, int gate)
 	return NULL;
 }
 
-_Noreturn void init_run(const struct runtime_spec *s, const struct runtime_place *where, int socket,
-			const sigset_t *handled)
+static _Noreturn void first_process(const struct birth *b, struct child *c)
 {
-	struct child c = { .p = &s->process,
-			   .socket = socket,
-			   .root = -1,
-			   .null = -1,
-			   .master = -1,
-			   .own_pipes = true,
-			   .init = s->init,
-			   .handled = handled };
-
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); /* exec sets it again */
-	(void)setsid();
-	struct err *e = make_world(s, where, &c);
+	const struct runtime_spec *s = &b->spec;
+	struct err *e = make_world(b, c);
 
 	if (!e)
-		e = wait_at_gate(&c, where->gate);
-	own_stdio(&c);
+		e = wait_at_gate(c, b->gate);
+	own_stdio(c);
 	if (!e)
-		e = set_rlimits(&s->process);
+		e = set_rlimits(b);
 	if (!e)
-		e = become(&c);
+		e = become(c);
 	if (!e && s->hook_state)
 		e = runtime_hooks_run(&s->before_start, s->hook_state, "created", getpid());
 	if (!e)
-		e = exec_program(&c);
-	give_up(c.socket, e);
+		e = exec_program(c, s->init);
+	give_up(c->socket, e);
 }
 
 /* ---- one more process in a container ---- */
@@ -397,33 +414,40 @@ static struct err *join_world(const struct runtime_process *p, struct child *c)
 	return p->tty ? use_terminal(peer) : use_stdio(c);
 }
 
-_Noreturn void init_exec(const struct runtime_process *p, int pidfd, int socket,
-			 const sigset_t *handled)
+static _Noreturn void further_process(const struct birth *b, struct child *c)
 {
-	struct child c = { .p = p,
-			   .socket = socket,
-			   .root = -1,
-			   .null = p->stdio[0],
-			   .master = -1,
-			   .handled = handled };
-
-	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	(void)setsid();
 	struct err *e = NULL;
 
 	/* after the birth in the container's group: seen from inside, the way there is not allowed */
-	if (setns(pidfd, CLONE_NEWCGROUP) < 0)
+	if (setns(b->container, CLONE_NEWCGROUP) < 0)
 		e = err_errno("join the container's cgroup namespace");
 	if (!e)
-		e = last_open(&c.trampoline);
+		e = join_world(c->p, c);
+	own_stdio(c);
 	if (!e)
-		e = join_world(p, &c);
-	own_stdio(&c);
+		e = set_rlimits(b);
 	if (!e)
-		e = set_rlimits(p);
+		e = become(c);
 	if (!e)
-		e = become(&c);
-	if (!e)
-		e = exec_program(&c);
-	give_up(c.socket, e);
+		e = exec_program(c, false);
+	give_up(c->socket, e);
+}
+
+_Noreturn void child_run(const struct birth *b, int socket, int self)
+{
+	struct child c = { .p = &b->spec.process,
+			   .socket = socket,
+			   .root = -1,
+			   .null = b->spec.process.stdio[0],
+			   .master = -1,
+			   .self = self,
+			   .own_pipes = b->container < 0 };
+	sigset_t none;
+
+	(void)setsid();
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	if (b->container < 0)
+		first_process(b, &c);
+	further_process(b, &c);
 }
