@@ -258,8 +258,8 @@ static struct err *run_maker(const struct births *births, int report, pid_t *ret
 	int program;
 	char numbers[3][16];
 
-	TRY(program_open(&program));
 	TRY(births_write(births, &memory, &fds, &n));
+	TRY(program_open(&program));
 	const int own[] = { memory, report, program };
 	char *const argv[] = { (char *)(uintptr_t) "slipway-init",
 			       (char *)(uintptr_t) "make",
