@@ -50,6 +50,16 @@ static void bytes(struct wire *w, void *p, size_t n)
 
 #define NUMBER(w, field) bytes(w, &(field), sizeof(field))
 
+static void flag(struct wire *w, bool *b)
+{
+	unsigned char byte = !w->reading && *b;
+
+	NUMBER(w, byte);
+	w->broken |= byte > 1;
+	if (w->reading)
+		*b = byte == 1;
+}
+
 static void descriptor(struct wire *w, int *fd)
 {
 	NUMBER(w, *fd);
@@ -112,7 +122,7 @@ static void filter(struct wire *w, const struct runtime_filter **f)
 	size_t n = !w->reading && *f ? (*f)->n : 0;
 	bool there = *f;
 
-	NUMBER(w, there);
+	flag(w, &there);
 	count(w, &n, sizeof(struct sock_filter));
 	w->broken |= n > UINT16_MAX;
 	if (w->reading && there) {
@@ -140,9 +150,9 @@ static void process(struct wire *w, struct runtime_process *p)
 	p->rlimits = limits;
 	bytes(w, limits, p->n_rlimits * sizeof(*limits));
 	filter(w, &p->filter);
-	NUMBER(w, p->no_new_privs);
-	NUMBER(w, p->tty);
-	NUMBER(w, p->set_oom_score_adj);
+	flag(w, &p->no_new_privs);
+	flag(w, &p->tty);
+	flag(w, &p->set_oom_score_adj);
 	NUMBER(w, p->oom_score_adj);
 	NUMBER(w, p->umask);
 	for (size_t i = 0; i < ARRAY_LEN(p->stdio); i++)
@@ -158,9 +168,9 @@ static void mount(struct wire *w, struct runtime_mount *m)
 	texts(w, &m->options);
 	NUMBER(w, m->attributes);
 	NUMBER(w, m->propagation);
-	NUMBER(w, m->recursive);
-	NUMBER(w, m->copy_up);
-	NUMBER(w, m->optional);
+	flag(w, &m->recursive);
+	flag(w, &m->copy_up);
+	flag(w, &m->optional);
 	text(w, &m->subpath);
 }
 
@@ -173,7 +183,7 @@ static void device(struct wire *w, struct runtime_device *d)
 	NUMBER(w, d->mode);
 	NUMBER(w, d->uid);
 	NUMBER(w, d->gid);
-	NUMBER(w, d->optional);
+	flag(w, &d->optional);
 	text(w, &d->source);
 }
 
@@ -218,13 +228,13 @@ static void spec(struct wire *w, struct runtime_spec *s)
 	texts(w, &s->lowers);
 	text(w, &s->upper);
 	text(w, &s->work);
-	NUMBER(w, s->read_only);
+	flag(w, &s->read_only);
 	mounts(w, s);
 	texts(w, &s->masked);
 	texts(w, &s->readonly_paths);
-	NUMBER(w, s->default_dev);
+	flag(w, &s->default_dev);
 	devices(w, s);
-	NUMBER(w, s->loopback);
+	flag(w, &s->loopback);
 	text(w, &s->hostname);
 	text(w, &s->domainname);
 	texts(w, &s->sysctls);
@@ -249,17 +259,17 @@ static void birth(struct wire *w, struct birth *b)
 	texts(w, &b->views);
 	descriptor(w, &b->gate);
 	descriptor(w, &b->container);
-	NUMBER(w, b->limits_files);
+	flag(w, &b->limits_files);
 	NUMBER(w, b->files);
 	process(w, &b->spec.process);
-	NUMBER(w, b->spec.init);
+	flag(w, &b->spec.init);
 	if (b->container < 0)
 		spec(w, &b->spec);
 }
 
 static void births(struct wire *w, struct births *b)
 {
-	NUMBER(w, b->kept);
+	flag(w, &b->kept);
 	count(w, &b->n, sizeof(size_t));
 	b->items = items(w, b->items, b->n, sizeof(*b->items));
 	for (size_t i = 0; i < b->n; i++)
