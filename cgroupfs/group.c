@@ -217,17 +217,6 @@ bool cgroupfs_needs_attach(const struct cgroupfs *g)
 	return false;
 }
 
-struct err *cgroupfs_attach(const struct cgroupfs *g, pid_t pid)
-{
-	auto_free char *text = mem_printf("%d", pid);
-
-	for (size_t i = 0; i < g->host->n; i++)
-		if (!g->host->h[i].v2 && g->dirs[i] >= 0)
-			TRY(err_wrap(fd_write_knob(g->dirs[i], "cgroup.procs", text), "cgroup %s",
-				     g->path));
-	return NULL;
-}
-
 size_t cgroupfs_attach_dirs(const struct cgroupfs *g, int *ret)
 {
 	size_t n = 0;
@@ -236,6 +225,17 @@ size_t cgroupfs_attach_dirs(const struct cgroupfs *g, int *ret)
 		if (!g->host->h[i].v2 && g->dirs[i] >= 0)
 			ret[n++] = g->dirs[i];
 	return n;
+}
+
+struct err *cgroupfs_attach(const struct cgroupfs *g, pid_t pid)
+{
+	auto_free char *text = mem_printf("%d", pid);
+	int dirs[CGROUPFS_DIRS_MAX];
+	size_t n = cgroupfs_attach_dirs(g, dirs);
+
+	for (size_t i = 0; i < n; i++)
+		TRY(err_wrap(fd_write_knob(dirs[i], "cgroup.procs", text), "cgroup %s", g->path));
+	return NULL;
 }
 
 size_t cgroupfs_views(const struct cgroupfs *g, const char **ret)

@@ -366,7 +366,7 @@ void spec_limit_devices(const struct container_spec *s, struct cgroupfs_limits *
 struct err *spec_renew(const struct plan_container *c, const struct cgroupfs_host *cgroups,
 		       struct container_spec *s)
 {
-	auto_free char *mark = mem_printf("%s/work/incompat", s->spec.work);
+	auto_free char *mark = mem_printf("%s/%s", s->spec.work, "work/incompat");
 
 	TRY(give_devices(c, cgroups, s)); /* one that was plugged in again has another number */
 	return fd_remove_tree(AT_FDCWD, mark);

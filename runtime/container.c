@@ -226,6 +226,12 @@ static int become_maker(void *arg)
 	return 1;
 }
 
+static void reap(pid_t maker)
+{
+	while (maker > 0 && waitpid(maker, NULL, __WALL) < 0 && errno == EINTR)
+		;
+}
+
 /* A handler of the caller's would run in its memory twice: signals wait meanwhile. */
 static struct err *start_maker(struct maker *m, bool kept, pid_t *ret)
 {
@@ -241,8 +247,7 @@ static struct err *start_maker(struct maker *m, bool kept, pid_t *ret)
 
 	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	if (!e && m->error) {
-		while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
-			;
+		reap(pid);
 		errno = m->error;
 		e = err_errno("run slipway-init");
 	}
@@ -387,8 +392,7 @@ void runtime_create_all(struct runtime_order *orders, size_t n)
 		o->error = e ? err_new(err_code(e), "%s", err_text(e))
 			     : take_one(near, false, o->container);
 	}
-	while (maker > 0 && waitpid(maker, NULL, 0) < 0 && errno == EINTR)
-		;
+	reap(maker);
 	batch_clear(&all);
 }
 
@@ -415,8 +419,8 @@ static struct err *exec_batch(struct batch *all, int *ret_report, struct runtime
 	fd_close(&far);
 	if (!e)
 		e = take_one(near, ret_report, ret);
-	while (!ret_report && maker > 0 && waitpid(maker, NULL, 0) < 0 && errno == EINTR)
-		;
+	if (!ret_report)
+		reap(maker);
 	if (!e && ret_report)
 		*ret_report = fd_steal(&near);
 	return e;

@@ -91,6 +91,8 @@ static char *complete(const char *state, const char *status, pid_t pid)
 struct err *runtime_hooks_run(const struct runtime_hooks *h, const char *state, const char *status,
 			      pid_t pid)
 {
+	if (!h->n)
+		return NULL;
 	auto_free char *text = complete(state, status, pid);
 
 	for (size_t i = 0; i < h->n; i++)

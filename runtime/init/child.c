@@ -247,12 +247,8 @@ static struct err *become(const struct child *c)
  */
 static struct err *close_all(struct child *c, bool init)
 {
-	/* out of the way first */
-	int socket = fcntl(c->socket, F_DUPFD_CLOEXEC, INIT_SELF + 1);
-	int self = init ? fcntl(c->self, F_DUPFD_CLOEXEC, INIT_SELF + 1) : -1;
-
-	if (socket < 0 || dup3(socket, INIT_REPORT, O_CLOEXEC) < 0 ||
-	    (init && dup3(self, INIT_SELF, O_CLOEXEC) < 0))
+	if ((c->socket != INIT_REPORT && dup3(c->socket, INIT_REPORT, O_CLOEXEC) < 0) ||
+	    (init && dup3(c->self, INIT_SELF, O_CLOEXEC) < 0))
 		return err_errno("descriptors of the program");
 	c->socket = INIT_REPORT;
 	if (syscall(SYS_close_range, INIT_REPORT + 1 + init, ~0U, 0) < 0)
@@ -440,7 +436,8 @@ _Noreturn void child_run(const struct birth *b, int socket, int self)
 			   .root = -1,
 			   .null = b->spec.process.stdio[0],
 			   .master = -1,
-			   .self = self,
+			   /* out of the way of close_all(), before a limit could forbid it */
+			   .self = fcntl(self, F_DUPFD_CLOEXEC, INIT_SELF + 1),
 			   .own_pipes = b->container < 0 };
 	sigset_t none;
 

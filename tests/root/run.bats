@@ -170,6 +170,15 @@ no_pods() { [ -z "$(pods)" ]; }
 	assert_line 'nameserver 9.9.9.9'
 }
 
+@test "run: as few files as the way in needs itself" {
+	for init in "" --init; do
+		# shellcheck disable=SC2086 # nothing, or one option
+		run slipway run --rm $init --ulimit nofile=5 "$registry/busybox" sh -c 'ulimit -n'
+		assert_success
+		assert_output 5
+	done
+}
+
 @test "run: volumes by name are the same for all, anonymous ones go with --rm" {
 	slipway run --rm -v shared:/data "$registry/busybox" sh -c 'echo kept >/data/file'
 	run slipway run --rm -v shared:/data "$registry/busybox" cat /data/file
