@@ -21,7 +21,7 @@
 #include "runtime/birth.h"
 #include "runtime/internal.h"
 
-enum { STACK = 16 << 10, MESSAGE_MAX = 8192, CAP_RESOURCE = 24 /* CAP_SYS_RESOURCE */ };
+enum { MESSAGE_MAX = 8192, CAP_RESOURCE = 24 /* CAP_SYS_RESOURCE */ };
 
 static const struct {
 	const char *name;
@@ -232,27 +232,19 @@ static void reap(pid_t maker)
 		;
 }
 
-/* A handler of the caller's would run in its memory twice: signals wait meanwhile. */
 static struct err *start_maker(struct maker *m, bool kept, pid_t *ret)
 {
-	static char stack[STACK] __attribute__((aligned(16)));
-	sigset_t all, before;
-
-	sigfillset(&all);
-	(void)sigprocmask(SIG_SETMASK, &all, &before);
 	/* one that keeps is nobody's to wait for */
-	int pid = clone(become_maker, stack + STACK, CLONE_VM | CLONE_VFORK | (kept ? 0 : SIGCHLD),
-			m);
-	struct err *e = pid < 0 ? err_errno("clone") : NULL;
+	struct clone_args args = { .exit_signal = kept ? 0 : SIGCHLD };
 
-	(void)sigprocmask(SIG_SETMASK, &before, NULL);
-	if (!e && m->error) {
-		reap(pid);
-		errno = m->error;
-		e = err_errno("run slipway-init");
-	}
-	*ret = pid;
-	return e;
+	*ret = proc_vfork(&args, become_maker, m);
+	if (*ret < 0)
+		return err_errno("clone");
+	if (!m->error)
+		return NULL;
+	reap(*ret);
+	errno = m->error;
+	return err_errno("run slipway-init");
 }
 
 static struct err *run_maker(const struct births *births, int report, pid_t *ret)

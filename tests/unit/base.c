@@ -547,6 +547,50 @@ TEST(a_signal_has_a_name_or_a_number)
 	CHECK_STR(proc_signal_name(1000), "signal");
 }
 
+/* The caller reads what the child has written only when that has ended, or is another program. */
+static int leave_a_mark(void *arg)
+{
+	sigset_t blocked;
+	int *mark = arg;
+
+	(void)sigprocmask(SIG_BLOCK, NULL, &blocked);
+	usleep(10000);
+	*mark = sigismember(&blocked, SIGTERM) && getpid() == 1;
+	return 7;
+}
+
+static int run_true(void *arg)
+{
+	(void)arg;
+	execl("/bin/true", "true", (char *)NULL);
+	return 8;
+}
+
+TEST(a_child_in_our_memory_is_waited_for)
+{
+	struct proc_exit how = { 0 };
+	int mark = 0, pidfd = -1;
+	struct clone_args args = { .flags = CLONE_PIDFD | (geteuid() ? 0 : CLONE_NEWPID),
+				   .pidfd = (uintptr_t)&pidfd,
+				   .exit_signal = SIGCHLD };
+	sigset_t before;
+
+	CHECK(proc_vfork(&args, leave_a_mark, &mark) > 0);
+	CHECK_INT(mark, geteuid() == 0);
+	CHECK(!proc_wait(pidfd, &how));
+	CHECK_INT(proc_exit_code(how), 7);
+	(void)sigprocmask(SIG_BLOCK, NULL, &before);
+	CHECK(!sigismember(&before, SIGTERM));
+	fd_close(&pidfd);
+	CHECK(proc_vfork(&args, run_true, NULL) > 0);
+	CHECK(!proc_wait(pidfd, &how));
+	CHECK_INT(proc_exit_code(how), 0);
+	fd_close(&pidfd);
+	args.flags |= CLONE_FS | CLONE_NEWNS; /* not together */
+	CHECK(proc_vfork(&args, run_true, NULL) < 0);
+	CHECK_INT(errno, EINVAL);
+}
+
 TEST(a_child_is_waited_for_by_descriptor)
 {
 	struct clone_args args = { .exit_signal = SIGCHLD };
