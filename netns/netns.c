@@ -266,8 +266,8 @@ struct err *netns_loopback(void)
 	return e;
 }
 
-/* Both ends in one message; the peer is born in the caller's namespace as eth0. */
-static void put_veth(struct talk *t, const struct netns *n)
+/* Both ends in one message; the peer is born @inside as eth0. */
+static void put_veth(struct talk *t, const struct netns *n, int inside)
 {
 	struct nlmsghdr *m =
 		talk_message(t, "make the pod's link", RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
@@ -282,11 +282,11 @@ static void put_veth(struct talk *t, const struct netns *n)
 	struct nlattr *data = mnl_attr_nest_start(m, IFLA_INFO_DATA);
 	struct nlattr *peer = mnl_attr_nest_start(m, VETH_INFO_PEER);
 
-	struct ifinfomsg *inside = mnl_nlmsg_put_extra_header(m, sizeof(*inside));
+	struct ifinfomsg *eth0 = mnl_nlmsg_put_extra_header(m, sizeof(*eth0));
 
-	inside->ifi_index = ETH0; /* also at the second try, after a stale link */
+	eth0->ifi_index = ETH0; /* also at the second try, after a stale link */
 	mnl_attr_put_strz(m, IFLA_IFNAME, "eth0");
-	mnl_attr_put_u32(m, IFLA_NET_NS_PID, (uint32_t)getpid());
+	mnl_attr_put_u32(m, IFLA_NET_NS_FD, (uint32_t)inside);
 	mnl_attr_nest_end(m, peer);
 	mnl_attr_nest_end(m, data);
 	mnl_attr_nest_end(m, info);
@@ -306,13 +306,13 @@ static struct err *delete_stale_link(const struct netns *n, struct talk *t)
 	return err_code(e) == ENODEV ? NULL : steal(&e);
 }
 
-static struct err *connect_outside(const struct netns *n)
+static struct err *connect_outside(const struct netns *n, int inside)
 {
 	struct talk t = { .socket = n->route };
 	unsigned index = LINK_INDEX + n->lease;
 
 	for (int tries = 0;; tries++) {
-		put_veth(&t, n);
+		put_veth(&t, n, inside);
 		put_address(&t, "give the link an address", index, GATEWAY);
 		put_route(&t, "route to the pod", index, SUBNET_BASE + n->lease, 0);
 		struct err *e = talk_send(&t);
@@ -341,9 +341,9 @@ static struct err *connect_inside(const struct netns *n)
 	return e;
 }
 
-struct err *netns_connect(const struct netns *n)
+struct err *netns_connect(const struct netns *n, int inside)
 {
-	struct err *e = connect_outside(n);
+	struct err *e = connect_outside(n, inside);
 
 	if (!e)
 		e = connect_inside(n);

@@ -56,12 +56,12 @@ void netns_cleanup(struct netns **n);
 struct err *netns_publish(struct netns *n, struct netns_port *ports, size_t n_ports) must_check;
 
 /*
- * Called in the pod's new network namespace, by its first process: loopback up,
- * a veth pair with the leased address, a default route; NAT to the published
- * ports and masquerading of what leaves the pod. What happens on the host's side
- * goes through sockets that netns_publish() opened there.
+ * Called in the pod's new network namespace, of which @inside is a descriptor:
+ * loopback up, a veth pair with the leased address, a default route; NAT to the
+ * published ports and masquerading of what leaves the pod. What happens on the
+ * host's side goes through sockets that netns_publish() opened there.
  */
-struct err *netns_connect(const struct netns *n) must_check;
+struct err *netns_connect(const struct netns *n, int inside) must_check;
 /* Loopback alone, in the caller's namespace. */
 struct err *netns_loopback(void) must_check;
 /* Called on the host when netns_connect() is done: forwarding, and 127.0.0.1 through the link. */

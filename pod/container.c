@@ -204,7 +204,7 @@ static const struct container_spec *same_filter(const struct pod *p, const struc
 static struct err *prepare(struct pod *p, struct container *c)
 {
 	const struct spec_place place = { .cgroups = p->cgroups,
-					  .netns = p->pause.netns,
+					  .netns = p->netns,
 					  .address = pod_address(p),
 					  .names = p->join.names };
 

@@ -51,31 +51,34 @@ static long call(long number, long a, long b, long c, long d)
 #error "make system calls on this machine here"
 #endif
 
-/* What it says nothing of, whoever needs one makes himself, and tells why he cannot. */
+/* Sends the namespace, or the error's number alone. */
 static int make(void *arg)
 {
-	static char path[] = "/proc/self/ns/net", byte[] = "n";
+	static char path[] = "/proc/self/ns/net";
+	int error = 0;
 	union {
 		char buffer[CMSG_SPACE(sizeof(int))];
 		struct cmsghdr align;
 	} control = { { 0 } };
-	struct iovec data = { byte, 1 };
+	struct iovec data = { &error, sizeof(error) };
 	struct msghdr m = { .msg_iov = &data,
 			    .msg_iovlen = 1,
 			    .msg_control = &control,
 			    .msg_controllen = sizeof(control) };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
-	if (call(SYS_unshare, CLONE_NEWNET, 0, 0, 0) < 0)
-		return 1;
-	int net = (int)call(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0);
+	long net = call(SYS_unshare, CLONE_NEWNET, 0, 0, 0);
 
-	if (net < 0)
-		return 1;
+	if (net == 0)
+		net = call(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0);
+	if (net < 0) {
+		error = (int)-net;
+		m.msg_controllen = 0;
+	}
 	*c = (struct cmsghdr) { .cmsg_len = CMSG_LEN(sizeof(int)),
 				.cmsg_level = SOL_SOCKET,
 				.cmsg_type = SCM_RIGHTS };
-	memcpy(CMSG_DATA(c), &net, sizeof(net));
+	memcpy(CMSG_DATA(c), &(int) { (int)net }, sizeof(int));
 	return call(SYS_sendmsg, (long)(intptr_t)arg, (long)&m, MSG_NOSIGNAL, 0) < 0;
 }
 
@@ -96,25 +99,40 @@ void pod_early_begin(struct pod_early *e)
 		fd_close(&e->socket);
 }
 
-int early_take(struct pod_early *e)
+/* *ret: what it has made, or -1 with errno. */
+static void take(struct pod_early *e, int *ret)
 {
-	char byte;
-	int net = -1;
+	int error = ECHILD; /* it was killed */
 
-	if (!e || e->socket < 0)
-		return -1;
-	(void)fd_recv(e->socket, &byte, 1, &net); /* or the end, if there is none */
+	*ret = -1;
+	if (e->socket < 0)
+		return;
+	(void)fd_recv(e->socket, &error, sizeof(error), ret);
 	fd_close(&e->socket);
 	while (e->maker == getpid() && waitpid(e->helper, NULL, __WALL) < 0 && errno == EINTR)
 		;
-	return net;
+	errno = error;
+}
+
+struct err *early_take(struct pod_early *e, int *ret)
+{
+	struct pod_early now = POD_EARLY_NONE;
+
+	if (e)
+		take(e, ret);
+	if (!e || *ret < 0) {
+		pod_early_begin(&now);
+		take(&now, ret);
+	}
+	return *ret < 0 ? err_errno("make a network namespace") : NULL;
 }
 
 void pod_early_end(struct pod_early *e)
 {
-	int net = early_take(e);
+	auto_fd int net = -1;
 
-	fd_close(&net);
+	if (e)
+		take(e, &net);
 }
 
 void pod_early_given(struct pod_early *e)

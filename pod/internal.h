@@ -79,28 +79,29 @@ bool state_alive(const struct pod_host *h, const char *name);
 /* Where the groups of the service's pod are. */
 struct err *state_cgroups(const struct pod_service_state *s, struct cgroupfs_host **ret) must_check;
 
+/* early.c: a new network namespace, made meanwhile or now; the caller's. @e may be NULL. */
+struct err *early_take(struct pod_early *e, int *ret) must_check;
+
+/* ---- network.c ---- */
+struct network;
+/* Begins to connect the network namespace @inside by @net, or with NULL to bring its loopback up. */
+struct err *network_start(int inside, const struct netns *net, struct network **ret) must_check;
+/* Waits until that is done, and ends it; what could not be done is the error. *take_n may be NULL. */
+struct err *network_ready(struct network **take_n) must_check;
+
 /* ---- pause.c ---- */
 struct pause {
 	pid_t pid;
-	int pidfd, netns, pidns;
+	int pidfd, pidns;
 	int life_line; /* closing it ends the pod */
-	int report;    /* see pause_ready() */
 };
-/* early.c: the network namespace, the caller's, or -1. */
-int early_take(struct pod_early *e);
-
 struct pause_birth {
 	const struct cgroupfs *group;
-	bool own_network; /* a new network namespace... */
-	int early;	  /* ...which is this one (it becomes the pause's), or -1: made now... */
-	const struct netns *net; /* ...connected by this; NULL: loopback alone */
-	const int *keep;	 /* descriptors to hold */
+	int network;	 /* the namespace it is in, or -1: as its parent */
+	const int *keep; /* descriptors to hold */
 	size_t n_keep;
 };
-/* Clones the pod's init, which goes on making the network by itself. */
 struct err *pause_start(const struct pause_birth *b, struct pause *ret) must_check;
-/* Waits until it has done so; what it could not do is the error. */
-struct err *pause_ready(struct pause *p) must_check;
 void pause_clear(struct pause *p); /* kills and reaps */
 
 /* ---- logs.c ---- */
@@ -288,7 +289,9 @@ struct pod {
 	struct netns_port *ports;
 	struct pod_join join;
 	struct pause pause;
-	bool held; /* see pod_hold() */
+	int netns;		 /* of the pod, or of the one it joins */
+	struct network *network; /* while it is being made */
+	bool held;		 /* see pod_hold() */
 	int own_pidns;
 	int lock;
 	struct container **containers; /* one for each of the plan's */

@@ -261,7 +261,8 @@ struct err *pod_start(const struct pod_plan *plan, const struct pod_host *h,
 			    .control = -1,
 			    .asked_timeout = -1,
 			    .join = { .pidfd = -1, .netns = -1 },
-			    .pause = { 0, -1, -1, -1, -1, -1 } };
+			    .netns = -1,
+			    .pause = { 0, -1, -1, -1 } };
 	struct err *e = open_pod(p);
 
 	if (e) {
@@ -354,7 +355,8 @@ struct err *pod_create(const struct pod_plan *plan, const struct pod_host *h)
 			 .options = &none,
 			 .lock = -1,
 			 .join = { .pidfd = -1, .netns = -1 },
-			 .pause = { 0, -1, -1, -1, -1, -1 },
+			 .netns = -1,
+			 .pause = { 0, -1, -1, -1 },
 			 .only_created = true };
 	struct err *e = lock_pod(&p);
 

@@ -4,8 +4,6 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -38,80 +36,80 @@ static struct err *program(int *ret)
 	return NULL;
 }
 
-/* Docker's defaults for a new network: ping and low ports for everybody in it. */
-static void set_network_defaults(void)
-{
-	err_ignore(fd_write_knob(AT_FDCWD, "/proc/sys/net/ipv4/ping_group_range", "0 2147483647"));
-	err_ignore(fd_write_knob(AT_FDCWD, "/proc/sys/net/ipv4/ip_unprivileged_port_start", "0"));
-}
+struct becoming {
+	const struct pause_birth *birth;
+	int exe, line;
+	int *moved; /* room for what is kept */
+	int error;
+};
 
 /*
- * In the child. It makes the pod's network while the supervisor prepares the
- * containers; what goes wrong is told through @report, which exec closes. Then
- * the life-line and what is kept become descriptors 3, 4, ..., all else is closed.
+ * In the supervisor's memory, which waits, with descriptors of its own. The life-line and
+ * what is kept become descriptors 3, 4, ..., all else is closed.
  */
-static _Noreturn void become_pause(int exe, int line, int report, const struct pause_birth *b)
+static int become_pause(void *arg)
 {
 	static char *const argv[] = { (char *)(uintptr_t) "slipway-pause", NULL };
 	static char *const env[] = { NULL };
-	int top = FIRST_FD + (int)b->n_keep + 3, null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	auto_free int *moved = mem_alloc((b->n_keep + 1) * sizeof(int));
-	struct err *e = NULL;
+	struct becoming *t = arg;
+	const struct pause_birth *b = t->birth;
+	int top = FIRST_FD + (int)b->n_keep + 2, null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	(void)setsid();
 	(void)!chdir("/");
-	if (b->early >= 0 && setns(b->early, CLONE_NEWNET) < 0)
-		e = err_errno("enter the pod's network namespace");
-	if (b->own_network && !e) {
-		set_network_defaults();
-		e = b->net ? netns_connect(b->net) : netns_loopback();
-	}
-	if (e) {
-		err_send(report, e);
-		_exit(EXIT_FAILED);
+	if (b->network >= 0 && setns(b->network, CLONE_NEWNET) < 0) {
+		t->error = errno;
+		return EXIT_FAILED;
 	}
 	/* first out of the way, then into their places */
-	line = fcntl(line, F_DUPFD_CLOEXEC, top);
-	exe = fcntl(exe, F_DUPFD_CLOEXEC, top);
-	report = fcntl(report, F_DUPFD_CLOEXEC, top);
+	int line = fcntl(t->line, F_DUPFD_CLOEXEC, top);
+	int exe = fcntl(t->exe, F_DUPFD_CLOEXEC, top);
+
 	for (int i = 0; i < 3; i++)
 		dup2(null, i);
 	for (size_t i = 0; i < b->n_keep; i++)
-		moved[i] = fcntl(b->keep[i], F_DUPFD_CLOEXEC, top);
+		t->moved[i] = fcntl(b->keep[i], F_DUPFD_CLOEXEC, top);
 	dup2(line, FIRST_FD);
 	for (size_t i = 0; i < b->n_keep; i++)
-		dup2(moved[i], FIRST_FD + 1 + (int)i);
+		dup2(t->moved[i], FIRST_FD + 1 + (int)i);
 	(void)syscall(SYS_close_range, FIRST_FD + 1 + (unsigned)b->n_keep, ~0U,
 		      4 /* CLOSE_RANGE_CLOEXEC */);
 	(void)syscall(SYS_execveat, exe, "", argv, env, AT_EMPTY_PATH);
-	err_send(report, err_errno("run the pod's init"));
-	_exit(EXIT_FAILED);
+	t->error = errno;
+	return EXIT_FAILED;
 }
 
-static struct err *open_namespace(pid_t pid, const char *which, int *ret)
+static pid_t clone_pause(struct becoming *t, struct pause *p)
 {
-	auto_free char *path = mem_printf("/proc/%d/ns/%s", pid, which);
-
-	return fd_openat(AT_FDCWD, path, O_RDONLY, ret);
-}
-
-static pid_t clone_pause(const struct pause_birth *b, struct pause *p)
-{
+	const struct pause_birth *b = t->birth;
 	int cgroup = b->group ? cgroupfs_clone_fd(b->group) : -1;
 	struct clone_args args = { .flags = CLONE_PIDFD | CLONE_NEWPID |
-					    (b->own_network && b->early < 0 ? CLONE_NEWNET : 0) |
 					    (cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
 				   .pidfd = (uintptr_t)&p->pidfd,
 				   .exit_signal = SIGCHLD,
 				   .cgroup = cgroup >= 0 ? (uint64_t)cgroup : 0 };
 
-	return proc_clone(&args);
+	return proc_vfork(&args, become_pause, t);
+}
+
+static struct err *run_pause(const struct pause_birth *b, int exe, int line, struct pause *p)
+{
+	auto_free int *moved = mem_alloc((b->n_keep + 1) * sizeof(int));
+	struct becoming t = { b, exe, line, moved, 0 };
+
+	p->pid = clone_pause(&t, p);
+	if (p->pid < 0)
+		return err_errno("start the pod's init");
+	if (!t.error)
+		return NULL;
+	errno = t.error;
+	return err_errno("run the pod's init");
 }
 
 struct err *pause_start(const struct pause_birth *b, struct pause *ret)
 {
 	auto_fd int exe = -1;
-	int line[2], report[2];
+	int line[2];
 
 	TRY(program(&exe));
 	if (pipe2(line, O_CLOEXEC) < 0)
@@ -119,36 +117,10 @@ struct err *pause_start(const struct pause_birth *b, struct pause *ret)
 	ret->life_line = line[1];
 	auto_fd int far_line = line[0];
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, report) < 0)
-		return err_errno("socketpair");
-	ret->report = report[0];
-	auto_fd int far_report = report[1];
+	TRY(run_pause(b, exe, far_line, ret));
+	auto_free char *path = mem_printf("/proc/%d/ns/pid", ret->pid);
 
-	ret->pid = clone_pause(b, ret);
-	if (ret->pid == 0) {
-		close(line[1]); /* or it would keep itself alive */
-		close(report[0]);
-		become_pause(exe, far_line, far_report, b);
-	}
-	if (ret->pid < 0)
-		return err_errno("start the pod's init");
-	TRY(open_namespace(ret->pid, "pid", &ret->pidns));
-	if (b->own_network && b->early < 0)
-		return open_namespace(ret->pid, "net", &ret->netns);
-	ret->netns = b->early;
-	return NULL;
-}
-
-struct err *pause_ready(struct pause *p)
-{
-	char message[8192];
-	ssize_t n = fd_recv(p->report, message, sizeof(message) - 1, NULL);
-
-	fd_close(&p->report);
-	if (n <= 0) /* closed by exec; of a death the pidfd tells */
-		return NULL;
-	message[n] = '\0';
-	return err_parse(message);
+	return fd_openat(AT_FDCWD, path, O_RDONLY, &ret->pidns);
 }
 
 void pause_clear(struct pause *p)
@@ -161,8 +133,6 @@ void pause_clear(struct pause *p)
 			log_warn("the pod's init, process %d, does not die", p->pid);
 	}
 	fd_close(&p->life_line);
-	fd_close(&p->report);
-	fd_close(&p->netns);
 	fd_close(&p->pidns);
 	fd_close(&p->pidfd);
 }

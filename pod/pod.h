@@ -169,7 +169,7 @@ struct pod_early {
 #define POD_EARLY_NONE ((struct pod_early) { .socket = -1 })
 /* Never fails: what cannot be made early is made when it is needed. */
 void pod_early_begin(struct pod_early *e);
-/* Of what nobody has used; waits until it is made. */
+/* Of what nobody has used; waits until it is made. NULL does nothing. */
 void pod_early_end(struct pod_early *e);
 /* A child that was forked meanwhile has it. NULL does nothing. */
 void pod_early_given(struct pod_early *e);

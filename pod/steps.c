@@ -83,21 +83,19 @@ static struct err *do_pause(struct pod *p, const struct pod_step *s, bool *ret_d
 	keep[n++] = p->lock;
 	if (p->net)
 		n += netns_fds(p->net, keep + n, max - n);
-	bool own_network =
-		p->plan->network == POD_NETWORK_POD || p->plan->network == POD_NETWORK_NONE;
-	auto_fd int early = early_take(p->options->early); /* not wanted, it goes at once */
+	if (p->plan->network == POD_NETWORK_POD || p->plan->network == POD_NETWORK_NONE) {
+		TRY(early_take(p->options->early, &p->netns));
+		TRY(network_start(p->netns, p->net, &p->network));
+	} else {
+		pod_early_end(p->options->early);
+		p->netns = fd_steal(&p->join.netns);
+	}
 	const struct pause_birth birth = { .group = p->pause_group,
-					   .own_network = own_network,
-					   .early = own_network ? early : -1,
-					   .net = p->net,
+					   .network = p->plan->join ? -1 : p->netns,
 					   .keep = keep,
 					   .n_keep = n };
 
 	TRY(pause_start(&birth, &p->pause));
-	if (own_network)
-		early = -1;
-	if (p->plan->join)
-		p->pause.netns = fd_steal(&p->join.netns);
 	p->on_pause = loop_readable(p->loop, p->pause.pidfd, on_pause_event, p);
 	return NULL;
 }
@@ -106,7 +104,7 @@ static struct err *do_network(struct pod *p, const struct pod_step *s, bool *ret
 {
 	(void)s;
 	*ret_done = true;
-	TRY(pause_ready(&p->pause));
+	TRY(network_ready(&p->network));
 	if (p->plan->join)
 		return p->net ? netns_forward(p->net) : NULL;
 	return p->net ? netns_settle(p->net) : NULL;
@@ -330,8 +328,10 @@ void steps_undo(struct pod *p)
 	watch_free(p->on_pause);
 	p->on_pause = NULL;
 	containers_reap_stuck(p);
+	err_ignore(network_ready(&p->network)); /* it uses what goes now */
 	pause_clear(
 		&p->pause); /* what is left of processes, the network, ports, rules, the lease */
+	fd_close(&p->netns);
 	netns_withdraw(p->net);
 	p->old_net = steal(&p->net); /* closed when nobody waits: see netns_withdraw() */
 	join_close(p);

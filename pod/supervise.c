@@ -67,7 +67,7 @@ struct in_addr pod_address(const struct pod *p)
 
 int pod_netns(const struct pod *p)
 {
-	return p->pause.netns;
+	return p->netns;
 }
 
 size_t pod_published(const struct pod *p, struct pod_published **ret)

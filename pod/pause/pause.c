@@ -33,7 +33,7 @@ int main(void)
 	sigemptyset(&none);
 	sigemptyset(&block);
 	sigaddset(&block, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &block, NULL);
+	sigprocmask(SIG_SETMASK, &block, NULL);
 	sigaction(SIGCHLD, &reap, NULL);
 	for (;;) {
 		while (waitpid(-1, NULL, WNOHANG) > 0)

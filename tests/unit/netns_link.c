@@ -417,7 +417,8 @@ static void live(const struct netns *n, int orders)
 {
 	if (unshare(CLONE_NEWNET) < 0)
 		_exit(12);
-	auto_err struct err *e = netns_connect(n);
+	auto_fd int inside = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	auto_err struct err *e = netns_connect(n, inside);
 
 	if (e) {
 		(void)!write(orders, err_text(e), strlen(err_text(e)));
