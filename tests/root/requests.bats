@@ -164,7 +164,7 @@ state_of() { jq -r --arg s "$1" --arg f "$2" '.services[] | select(.service == $
 	need_command strace
 	pod_of "app: restart: always, command: sh -c 'sleep 1; exit 1'}" "$innocent"
 	slipway up -d
-	timeout 5 strace -p "$(process supervisor)" -e trace=clone -e inject=clone:error=EAGAIN:when=1 -o calls 3>&- || :
+	timeout 5 strace -p "$(process supervisor)" -e trace=clone3 -e inject=clone3:error=EAGAIN:when=1 -o calls 3>&- || :
 	grep -q INJECTED calls
 	is_field other State running
 	wait_for 5 is_field app State running
@@ -437,7 +437,7 @@ now() {
 	pod_of "app: command: sleep 1000, pre_stop: [{command: ['true']}]}" "$innocent"
 	slipway up -d
 	sed -i 's/sleep 1000, pre/sleep 1001, pre/' compose.yml
-	timeout 5 strace -p "$(process supervisor)" -e trace=clone,clone3 -e inject=clone:error=EAGAIN:when=1 -o calls 3>&- &
+	timeout 5 strace -p "$(process supervisor)" -e trace=clone3 -e inject=clone3:error=EAGAIN:when=1 -o calls 3>&- &
 	tracer=$!
 	sleep 0.7
 	slipway up -d
