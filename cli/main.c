@@ -11,6 +11,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/prefault.h"
 #include "base/str.h"
 #include "cli/cli.h"
 
@@ -165,6 +166,7 @@ int main(int argc, char **argv)
 	struct cli c = { .inherited = fd_inherited() };
 	int code = EXIT_SUCCESS;
 
+	prefault();
 	log_setup("slipway", LOG_LEVEL_INFO, LOG_TEXT);
 	umask(022);
 	auto_err struct err *e = fd_open_standard();

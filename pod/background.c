@@ -9,11 +9,13 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/prefault.h"
 #include "pod/internal.h"
 
 /* What it logs goes to a file beside the pods' logs. */
 void pod_go_background(const struct pod_host *h, const char *name, const int *inherited)
 {
+	prefault();
 	auto_free char *path = mem_printf("%s/supervisor.log", h->root);
 	auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
