@@ -478,25 +478,26 @@ struct err *fd_lock(int dir, const char *path, int operation, int *ret_fd)
 }
 
 union control { /* aligned as cmsg(3) asks */
-	char buf[CMSG_SPACE(sizeof(int))];
+	char buf[CMSG_SPACE(FD_LIST_MAX * sizeof(int))];
 	struct cmsghdr align;
 };
 
-struct err *fd_send(int socket, const void *data, size_t len, int fd)
+struct err *fd_send_list(int socket, const void *data, size_t len, const int *fds, size_t n)
 {
-	union control u = { { 0 } };
+	union control u;
 	struct iovec iov = { (void *)(uintptr_t)data, len };
 	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
 
-	if (fd >= 0) {
+	if (n) {
 		m.msg_control = u.buf;
-		m.msg_controllen = sizeof(u.buf);
+		m.msg_controllen = CMSG_SPACE(n * sizeof(int));
+		memset(u.buf, 0, m.msg_controllen);
 		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(int));
+		c->cmsg_len = CMSG_LEN(n * sizeof(int));
+		memcpy(CMSG_DATA(c), fds, n * sizeof(int));
 	}
 	while (sendmsg(socket, &m, MSG_NOSIGNAL) < 0)
 		if (errno != EINTR)
@@ -504,28 +505,51 @@ struct err *fd_send(int socket, const void *data, size_t len, int fd)
 	return NULL;
 }
 
-ssize_t fd_recv(int socket, void *data, size_t size, int *ret_fd)
+struct err *fd_send(int socket, const void *data, size_t len, int fd)
 {
-	union control u = { { 0 } };
+	return fd_send_list(socket, data, len, &fd, fd >= 0);
+}
+
+ssize_t fd_recv_list(int socket, void *data, size_t size, int *fds, size_t max, size_t *ret_n)
+{
+	union control u;
 	struct iovec iov = { data, size };
 	struct msghdr m = { .msg_iov = &iov,
 			    .msg_iovlen = 1,
 			    .msg_control = u.buf,
 			    .msg_controllen = sizeof(u.buf) };
-	ssize_t n;
+	ssize_t len;
 
+	*ret_n = 0;
 	do
-		n = recvmsg(socket, &m, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
+		len = recvmsg(socket, &m, MSG_CMSG_CLOEXEC);
+	while (len < 0 && errno == EINTR);
 
+	struct cmsghdr *c = len >= 0 ? CMSG_FIRSTHDR(&m) : NULL;
+
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+		return len;
+	size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+	for (size_t i = 0; i < n; i++) {
+		int fd;
+
+		memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+		if (*ret_n < max)
+			fds[(*ret_n)++] = fd;
+		else
+			fd_cleanup(&fd);
+	}
+	return len;
+}
+
+ssize_t fd_recv(int socket, void *data, size_t size, int *ret_fd)
+{
 	int fd = -1;
-	struct cmsghdr *c = n >= 0 ? CMSG_FIRSTHDR(&m) : NULL;
+	size_t n;
+	ssize_t len = fd_recv_list(socket, data, size, &fd, ret_fd != NULL, &n);
 
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-		memcpy(&fd, CMSG_DATA(c), sizeof(int));
 	if (ret_fd)
 		*ret_fd = fd;
-	else
-		fd_cleanup(&fd);
-	return n;
+	return len;
 }

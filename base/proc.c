@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -23,71 +22,6 @@
 pid_t proc_clone(struct clone_args *args)
 {
 	return (pid_t)syscall(SYS_clone3, args, sizeof(*args));
-}
-
-/* The parent returns, with the pid or a negated errno; the child has an empty stack to return to. */
-#if defined(__x86_64__)
-static long clone_onto_stack(struct clone_args *args, int (*become)(void *), void *arg)
-{
-	long ret = SYS_clone3;
-
-	__asm__ volatile(
-		"syscall\n\t"
-		"test %%rax, %%rax\n\t"
-		"jnz 1f\n\t"
-		"mov %[arg], %%rdi\n\t"
-		"call *%[become]\n\t"
-		"mov %%eax, %%edi\n\t"
-		"mov %[exit], %%eax\n\t"
-		"syscall\n"
-		"1:"
-		: "+a"(ret)
-		: "D"(args),
-		  "S"(sizeof(*args)), [become] "r"(become), [arg] "r"(arg), [exit] "i"(SYS_exit)
-		: "rcx", "r11", "memory", "cc");
-	return ret;
-}
-#elif defined(__aarch64__)
-static long clone_onto_stack(struct clone_args *args, int (*become)(void *), void *arg)
-{
-	register long x8 __asm__("x8") = SYS_clone3;
-	register long x0 __asm__("x0") = (long)args;
-	register long x1 __asm__("x1") = sizeof(*args);
-
-	__asm__ volatile("svc 0\n\t"
-			 "cbnz x0, 1f\n\t"
-			 "mov x0, %[arg]\n\t"
-			 "blr %[become]\n\t"
-			 "mov x8, %[exit]\n\t"
-			 "svc 0\n"
-			 "1:"
-			 : "+r"(x0), "+r"(x8), "+r"(x1)
-			 : [become] "r"(become), [arg] "r"(arg), [exit] "i"(SYS_exit)
-			 : "x30", "memory", "cc");
-	return x0;
-}
-#else
-#error "make system calls on this machine here"
-#endif
-
-pid_t proc_vfork(struct clone_args *args, int (*become)(void *), void *arg)
-{
-	char stack[16 << 10] __attribute__((aligned(16)));
-	sigset_t all, before;
-
-	args->flags |= CLONE_VM | CLONE_VFORK;
-	args->stack = (uintptr_t)stack;
-	args->stack_size = sizeof(stack);
-	/* a handler of the caller's would run in its memory twice: signals wait meanwhile */
-	sigfillset(&all);
-	(void)sigprocmask(SIG_SETMASK, &all, &before);
-	long pid = clone_onto_stack(args, become, arg);
-
-	(void)sigprocmask(SIG_SETMASK, &before, NULL);
-	if (pid >= 0)
-		return (pid_t)pid;
-	errno = (int)-pid;
-	return -1;
 }
 
 int proc_exit_code(struct proc_exit e)

@@ -18,13 +18,6 @@
 
 /* clone3(2) without a stack of its own, as fork: -1 with errno, 0 in the child, else the pid. */
 pid_t proc_clone(struct clone_args *args);
-/*
- * The same as vfork: @become runs in the child, in the caller's memory and on a small stack
- * of its own, and the caller (this thread of it) waits until that has executed a program, or
- * has returned, which is the child's exit code. All signals are blocked in the child. -1 with
- * errno, else the pid.
- */
-pid_t proc_vfork(struct clone_args *args, int (*become)(void *), void *arg);
 
 /* How a process ended. */
 struct proc_exit {

@@ -255,9 +255,11 @@ void containers_create(struct pod *p, struct container *const *list, size_t n)
 						     .where = { .pidns = p->pause.pidns,
 								.own_pidns = p->own_pidns,
 								.group = list[i]->group,
-								.gate = -1 },
+								.gate = -1,
+								.maker = p->maker },
 						     .container = &list[i]->process };
 	}
+	p->maker = NULL;
 	runtime_create_all(orders, n);
 	for (size_t i = 0; i < n; i++) {
 		struct container *c = list[i];

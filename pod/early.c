@@ -22,34 +22,8 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-#include "base/mem.h"
+#include "base/raw.h"
 #include "pod/internal.h"
-
-#if defined(__x86_64__)
-static long call(long number, long a, long b, long c, long d)
-{
-	register long r10 __asm__("r10") = d;
-	long ret;
-
-	__asm__ volatile("syscall"
-			 : "=a"(ret)
-			 : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10)
-			 : "rcx", "r11", "memory");
-	return ret;
-}
-#elif defined(__aarch64__)
-static long call(long number, long a, long b, long c, long d)
-{
-	register long x8 __asm__("x8") = number;
-	register long x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c;
-	register long x3 __asm__("x3") = d;
-
-	__asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3) : "memory");
-	return x0;
-}
-#else
-#error "make system calls on this machine here"
-#endif
 
 /* Sends the namespace, or the error's number alone. */
 static int make(void *arg)
@@ -67,10 +41,10 @@ static int make(void *arg)
 			    .msg_controllen = sizeof(control) };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 
-	long net = call(SYS_unshare, CLONE_NEWNET, 0, 0, 0);
+	long net = raw_call(SYS_unshare, CLONE_NEWNET, 0, 0, 0, 0);
 
 	if (net == 0)
-		net = call(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0);
+		net = raw_call(SYS_openat, AT_FDCWD, (long)path, O_RDONLY | O_CLOEXEC, 0, 0);
 	if (net < 0) {
 		error = (int)-net;
 		m.msg_controllen = 0;
@@ -79,7 +53,7 @@ static int make(void *arg)
 				.cmsg_level = SOL_SOCKET,
 				.cmsg_type = SCM_RIGHTS };
 	memcpy(CMSG_DATA(c), &(int) { (int)net }, sizeof(int));
-	return call(SYS_sendmsg, (long)(intptr_t)arg, (long)&m, MSG_NOSIGNAL, 0) < 0;
+	return raw_call(SYS_sendmsg, (long)(intptr_t)arg, (long)&m, MSG_NOSIGNAL, 0, 0) < 0;
 }
 
 void pod_early_begin(struct pod_early *e)

@@ -30,6 +30,7 @@ struct session {
 	size_t n_relays;
 	struct watch *on_exit, *on_news;
 	struct terminal terminal;
+	struct runtime_maker *maker;
 	int tty, report;
 	struct err *failure;
 	int code;
@@ -277,6 +278,7 @@ static void close_session(struct session *s)
 		if (s->relays[i].watch)
 			end_relay(&s->relays[i]);
 	terminal_unwatch(&s->terminal);
+	runtime_maker_free(s->maker);
 	watch_free(s->on_exit);
 	watch_free(s->on_news);
 	fd_close(&s->tty);
@@ -293,7 +295,8 @@ static struct err *run(struct session *s, int pidfd, const struct pod_exec *e,
 
 	if (!error)
 		error = e->detach ? runtime_exec(pidfd, p, group, &s->process)
-				  : runtime_exec_kept(pidfd, p, group, &s->process, &s->report);
+				  : runtime_exec_kept(pidfd, p, group, steal(&s->maker),
+						      &s->process, &s->report);
 	for (int i = 0; i < 3; i++)
 		fd_cleanup(&ends[i]);
 	TRY(error);
@@ -326,8 +329,11 @@ struct err *pod_exec(const struct pod_host *h, const char *name, const struct po
 	TRY(state_cgroups(v, &cgroups));
 	TRY(loop_new(&s.loop));
 	(void)signal(SIGPIPE, SIG_IGN);
-	struct err *error = describe(h, v, e, &own, &p);
+	/* it comes up while we look for what it is to do */
+	struct err *error = e->detach ? NULL : runtime_maker_start(NULL, true, &s.maker);
 
+	if (!error)
+		error = describe(h, v, e, &own, &p);
 	if (!error)
 		error = cgroupfs_find(cgroups, v->cgroup, &group);
 	if (!error)

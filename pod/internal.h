@@ -94,6 +94,7 @@ struct pause {
 	pid_t pid;
 	int pidfd, pidns;
 	int life_line; /* closing it ends the pod */
+	struct launched *launched;
 };
 struct pause_birth {
 	const struct cgroupfs *group;
@@ -102,6 +103,8 @@ struct pause_birth {
 	size_t n_keep;
 };
 struct err *pause_start(const struct pause_birth *b, struct pause *ret) must_check;
+/* Waits until it is there. */
+struct err *pause_ready(struct pause *p) must_check;
 void pause_clear(struct pause *p); /* kills and reaps */
 
 /* ---- logs.c ---- */
@@ -289,9 +292,10 @@ struct pod {
 	struct netns_port *ports;
 	struct pod_join join;
 	struct pause pause;
-	int netns;		 /* of the pod, or of the one it joins */
-	struct network *network; /* while it is being made */
-	bool held;		 /* see pod_hold() */
+	int netns;		     /* of the pod, or of the one it joins */
+	struct network *network;     /* while it is being made */
+	struct runtime_maker *maker; /* of the first containers, until then */
+	bool held;		     /* see pod_hold() */
 	int own_pidns;
 	int lock;
 	struct container **containers; /* one for each of the plan's */

@@ -262,7 +262,7 @@ struct err *pod_start(const struct pod_plan *plan, const struct pod_host *h,
 			    .asked_timeout = -1,
 			    .join = { .pidfd = -1, .netns = -1 },
 			    .netns = -1,
-			    .pause = { 0, -1, -1, -1 } };
+			    .pause = { 0, -1, -1, -1, NULL } };
 	struct err *e = open_pod(p);
 
 	if (e) {
@@ -356,7 +356,7 @@ struct err *pod_create(const struct pod_plan *plan, const struct pod_host *h)
 			 .lock = -1,
 			 .join = { .pidfd = -1, .netns = -1 },
 			 .netns = -1,
-			 .pause = { 0, -1, -1, -1 },
+			 .pause = { 0, -1, -1, -1, NULL },
 			 .only_created = true };
 	struct err *e = lock_pod(&p);
 

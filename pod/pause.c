@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* pod/pause.c - giving birth to the pod's init. */
-#include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/launch.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "pod/internal.h"
@@ -19,8 +20,6 @@ __asm__(".section .rodata\n"
 	"slipway_pause_end:\n"
 	".previous\n");
 extern const char slipway_pause_start[], slipway_pause_end[];
-
-enum { FIRST_FD = 3, EXIT_FAILED = 127 };
 
 /* A sealed copy in memory: nothing on disk can be overwritten by who gets at /proc/PID/exe (R5). */
 static struct err *program(int *ret)
@@ -36,91 +35,38 @@ static struct err *program(int *ret)
 	return NULL;
 }
 
-struct becoming {
-	const struct pause_birth *birth;
-	int exe, line;
-	int *moved; /* room for what is kept */
-	int error;
-};
-
-/*
- * In the supervisor's memory, which waits, with descriptors of its own. The life-line and
- * what is kept become descriptors 3, 4, ..., all else is closed.
- */
-static int become_pause(void *arg)
-{
-	static char *const argv[] = { (char *)(uintptr_t) "slipway-pause", NULL };
-	static char *const env[] = { NULL };
-	struct becoming *t = arg;
-	const struct pause_birth *b = t->birth;
-	int top = FIRST_FD + (int)b->n_keep + 2, null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	(void)setsid();
-	(void)!chdir("/");
-	if (b->network >= 0 && setns(b->network, CLONE_NEWNET) < 0) {
-		t->error = errno;
-		return EXIT_FAILED;
-	}
-	/* first out of the way, then into their places */
-	int line = fcntl(t->line, F_DUPFD_CLOEXEC, top);
-	int exe = fcntl(t->exe, F_DUPFD_CLOEXEC, top);
-
-	for (int i = 0; i < 3; i++)
-		dup2(null, i);
-	for (size_t i = 0; i < b->n_keep; i++)
-		t->moved[i] = fcntl(b->keep[i], F_DUPFD_CLOEXEC, top);
-	dup2(line, FIRST_FD);
-	for (size_t i = 0; i < b->n_keep; i++)
-		dup2(t->moved[i], FIRST_FD + 1 + (int)i);
-	(void)syscall(SYS_close_range, FIRST_FD + 1 + (unsigned)b->n_keep, ~0U,
-		      4 /* CLOSE_RANGE_CLOEXEC */);
-	(void)syscall(SYS_execveat, exe, "", argv, env, AT_EMPTY_PATH);
-	t->error = errno;
-	return EXIT_FAILED;
-}
-
-static pid_t clone_pause(struct becoming *t, struct pause *p)
-{
-	const struct pause_birth *b = t->birth;
-	int cgroup = b->group ? cgroupfs_clone_fd(b->group) : -1;
-	struct clone_args args = { .flags = CLONE_PIDFD | CLONE_NEWPID |
-					    (cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
-				   .pidfd = (uintptr_t)&p->pidfd,
-				   .exit_signal = SIGCHLD,
-				   .cgroup = cgroup >= 0 ? (uint64_t)cgroup : 0 };
-
-	return proc_vfork(&args, become_pause, t);
-}
-
-static struct err *run_pause(const struct pause_birth *b, int exe, int line, struct pause *p)
-{
-	auto_free int *moved = mem_alloc((b->n_keep + 1) * sizeof(int));
-	struct becoming t = { b, exe, line, moved, 0 };
-
-	p->pid = clone_pause(&t, p);
-	if (p->pid < 0)
-		return err_errno("start the pod's init");
-	if (!t.error)
-		return NULL;
-	errno = t.error;
-	return err_errno("run the pod's init");
-}
-
 struct err *pause_start(const struct pause_birth *b, struct pause *ret)
 {
-	auto_fd int exe = -1;
+	static char *const argv[] = { (char *)(uintptr_t) "slipway-pause", NULL };
+	auto_fd int exe = -1, far_line = -1;
+	auto_free int *fds = mem_alloc((b->n_keep + 1) * sizeof(int));
 	int line[2];
 
 	TRY(program(&exe));
 	if (pipe2(line, O_CLOEXEC) < 0)
 		return err_errno("pipe");
 	ret->life_line = line[1];
-	auto_fd int far_line = line[0];
+	fds[0] = far_line = line[0];
+	memcpy(fds + 1, b->keep, b->n_keep * sizeof(int));
+	const struct launch l = { .program = exe,
+				  .argv = argv,
+				  .fds = fds,
+				  .n_fds = b->n_keep + 1,
+				  .flags = CLONE_NEWPID,
+				  .cgroup = b->group ? cgroupfs_clone_fd(b->group) : -1,
+				  .netns = b->network,
+				  .exit_signal = SIGCHLD,
+				  .apart = true };
 
-	TRY(run_pause(b, exe, far_line, ret));
+	TRY(err_wrap(launch(&l, &ret->pid, &ret->pidfd, &ret->launched), "the pod's init"));
 	auto_free char *path = mem_printf("/proc/%d/ns/pid", ret->pid);
 
 	return fd_openat(AT_FDCWD, path, O_RDONLY, &ret->pidns);
+}
+
+struct err *pause_ready(struct pause *p)
+{
+	return err_wrap(launch_done(steal(&p->launched)), "the pod's init");
 }
 
 void pause_clear(struct pause *p)
@@ -132,6 +78,7 @@ void pause_clear(struct pause *p)
 		if (!proc_wait_for(p->pidfd, DEATH_WAIT, &how))
 			log_warn("the pod's init, process %d, does not die", p->pid);
 	}
+	err_ignore(pause_ready(p));
 	fd_close(&p->life_line);
 	fd_close(&p->pidns);
 	fd_close(&p->pidfd);

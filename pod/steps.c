@@ -96,6 +96,9 @@ static struct err *do_pause(struct pod *p, const struct pod_step *s, bool *ret_d
 					   .n_keep = n };
 
 	TRY(pause_start(&birth, &p->pause));
+	const struct runtime_place place = { .pidns = p->pause.pidns, .own_pidns = p->own_pidns };
+
+	TRY(runtime_maker_start(&place, false, &p->maker));
 	p->on_pause = loop_readable(p->loop, p->pause.pidfd, on_pause_event, p);
 	return NULL;
 }
@@ -104,6 +107,7 @@ static struct err *do_network(struct pod *p, const struct pod_step *s, bool *ret
 {
 	(void)s;
 	*ret_done = true;
+	TRY(pause_ready(&p->pause));
 	TRY(network_ready(&p->network));
 	if (p->plan->join)
 		return p->net ? netns_forward(p->net) : NULL;
@@ -328,6 +332,7 @@ void steps_undo(struct pod *p)
 	watch_free(p->on_pause);
 	p->on_pause = NULL;
 	containers_reap_stuck(p);
+	runtime_maker_free(steal(&p->maker));
 	err_ignore(network_ready(&p->network)); /* it uses what goes now */
 	pause_clear(
 		&p->pause); /* what is left of processes, the network, ports, rules, the lease */

@@ -3,8 +3,7 @@
  * runtime/birth.h - what slipway-init is asked to make, and how it is told.
  *
  * It is a program of its own, so everything a process is to be goes there as bytes,
- * in a file in memory. Descriptors keep their numbers: who runs the program leaves
- * them open.
+ * in a file in memory, and descriptors with a message.
  */
 #pragma once
 
@@ -29,16 +28,23 @@ struct births {
 	bool kept;
 };
 
-/* As a file in memory; *ret_fds: the descriptors that are named in it, *ret_n. The caller's. */
+/* As a file in memory; *ret_fds: the descriptors that are named in it, *ret_n of them. The caller's. */
 struct err *births_write(const struct births *b, int *ret_memory, int **ret_fds,
 			 size_t *ret_n) must_check;
-/* What that has written; in memory that stays. EPROTO for anything else. */
-struct err *births_read(int memory, struct births *ret) must_check;
+/* What that has written, with descriptors for those; in memory that stays. EPROTO for anything else. */
+struct err *births_read(int memory, int *fds, size_t n_fds, struct births *ret) must_check;
 
 /*
- * What slipway-init says on the socket it is given: for each birth, in order, either an
- * error (err_send()), or BIRTH_PIDFD and BIRTH_SOCKET, each with a descriptor. Of one that
- * is kept it tells a struct proc_exit when it has ended.
+ * What slipway-init hears on the socket it is given: the file and then the descriptors, as
+ * many with a message as it takes. Each message says how many are still to come.
+ */
+struct birth_order {
+	size_t left;
+};
+/*
+ * What it says there: for each birth, in order, either an error (err_send()), or
+ * BIRTH_PIDFD and BIRTH_SOCKET, each with a descriptor. Of one that is kept it tells a
+ * struct proc_exit when it has ended.
  */
 #define BIRTH_PIDFD "P"
 #define BIRTH_SOCKET "S"

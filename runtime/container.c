@@ -4,13 +4,10 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -203,79 +200,6 @@ static struct err *add_container(struct batch *all, const struct runtime_order *
 	return NULL;
 }
 
-/* ---- slipway-init, the program that makes them ---- */
-
-struct maker {
-	int program;
-	char *const *argv;
-	const int *fds; /* that stay open, also beyond exec */
-	size_t n_fds;
-	int error;
-};
-
-/* In the caller's memory, which waits, with descriptors of its own. */
-static int become_maker(void *arg)
-{
-	static char *const env[] = { NULL };
-	struct maker *m = arg;
-
-	for (size_t i = 0; i < m->n_fds; i++)
-		(void)fcntl(m->fds[i], F_SETFD, 0);
-	(void)syscall(SYS_execveat, m->program, "", m->argv, env, AT_EMPTY_PATH);
-	m->error = errno;
-	return 1;
-}
-
-static void reap(pid_t maker)
-{
-	while (maker > 0 && waitpid(maker, NULL, __WALL) < 0 && errno == EINTR)
-		;
-}
-
-static struct err *start_maker(struct maker *m, bool kept, pid_t *ret)
-{
-	/* one that keeps is nobody's to wait for */
-	struct clone_args args = { .exit_signal = kept ? 0 : SIGCHLD };
-
-	*ret = proc_vfork(&args, become_maker, m);
-	if (*ret < 0)
-		return err_errno("clone");
-	if (!m->error)
-		return NULL;
-	reap(*ret);
-	errno = m->error;
-	return err_errno("run slipway-init");
-}
-
-static struct err *run_maker(const struct births *births, int report, pid_t *ret)
-{
-	auto_fd int memory = -1;
-	auto_free int *fds = NULL;
-	size_t n = 0;
-	int program;
-	char numbers[3][16];
-
-	TRY(births_write(births, &memory, &fds, &n));
-	TRY(program_open(&program));
-	const int own[] = { memory, report, program };
-	char *const argv[] = { (char *)(uintptr_t) "slipway-init",
-			       (char *)(uintptr_t) "make",
-			       numbers[0],
-			       numbers[1],
-			       numbers[2],
-			       NULL };
-
-	fds = mem_grow(fds, n + ARRAY_LEN(own), sizeof(int));
-	memcpy(fds + n, own, sizeof(own));
-	for (size_t i = 0; i < ARRAY_LEN(own); i++)
-		snprintf(numbers[i], sizeof(numbers[i]), "%d", own[i]);
-	struct maker m = { program, argv, fds, n + ARRAY_LEN(own), 0 };
-	struct err *e = start_maker(&m, births->kept, ret);
-
-	program_close(program);
-	return e;
-}
-
 /* The pid as this process sees it: of a nested child, clone3 told the pod's number. */
 static struct err *pid_of(int pidfd, pid_t *ret)
 {
@@ -298,33 +222,16 @@ static void discard(int pidfd)
 	err_ignore(proc_wait(pidfd, &status));
 }
 
-/* What the maker says of one birth; an error is its own, too. */
-static struct err *hear(int report, int *ret_pidfd, int *ret_socket)
-{
-	char message[MESSAGE_MAX];
-	ssize_t n = fd_recv(report, message, sizeof(message) - 1, ret_pidfd);
-
-	if (n > 0 && *ret_pidfd < 0) {
-		message[n] = '\0';
-		return err_parse(message);
-	}
-	if (n > 0)
-		n = fd_recv(report, message, sizeof(message) - 1, ret_socket);
-	if (n < 0)
-		return err_errno("hear from slipway-init");
-	return n == 0 || *ret_socket < 0 ? err_new(ECHILD, "slipway-init was killed") : NULL;
-}
-
-/* @kept: who keeps it may have reaped it already; then it has no number any more. */
-static struct err *take_one(int report, bool kept, struct runtime_container *ret)
+/* Who keeps it may have reaped it already; then it has no number any more. */
+static struct err *take_one(struct runtime_maker *m, struct runtime_container *ret)
 {
 	auto_fd int pidfd = -1, socket = -1;
 	pid_t pid = -1;
-	struct err *e = hear(report, &pidfd, &socket);
+	struct err *e = maker_hear(m, &pidfd, &socket);
 
-	if (!e && !kept)
+	if (!e && !m->keeps)
 		e = pid_of(pidfd, &pid);
-	if (e && pidfd >= 0 && !kept)
+	if (e && pidfd >= 0 && !m->keeps)
 		discard(pidfd);
 	TRY(e);
 	*ret = (struct runtime_container) { .pid = pid,
@@ -333,39 +240,12 @@ static struct err *take_one(int report, bool kept, struct runtime_container *ret
 	return NULL;
 }
 
-/* Runs the maker in the pod's PID namespace: what it clones is nested there. */
-static struct err *run_nested(const struct births *births, const struct runtime_place *where,
-			      int report, pid_t *ret)
-{
-	if (where->pidns < 0)
-		return run_maker(births, report, ret);
-	if (setns(where->pidns, CLONE_NEWPID) < 0)
-		return err_errno("enter the pod's PID namespace");
-	struct err *e = run_maker(births, report, ret);
-
-	if (setns(where->own_pidns, CLONE_NEWPID) < 0)
-		abort(); /* every later child would land in the pod */
-	return e;
-}
-
-static struct err *open_report(int *ret_near, int *ret_far)
-{
-	int ends[2];
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return err_errno("socketpair");
-	*ret_near = ends[0];
-	*ret_far = ends[1];
-	return NULL;
-}
-
 void runtime_create_all(struct runtime_order *orders, size_t n)
 {
 	struct batch all;
-	auto_fd int near = -1, far = -1;
+	struct runtime_maker *maker = n ? orders->where.maker : NULL;
 	auto_free size_t *order_of = mem_alloc(n * sizeof(size_t));
 	uint64_t have = runtime_caps_all();
-	pid_t maker = -1;
 
 	batch_alloc(&all, n);
 	for (size_t i = 0; i < n; i++) {
@@ -373,18 +253,19 @@ void runtime_create_all(struct runtime_order *orders, size_t n)
 		if (!orders[i].error)
 			order_of[all.births.n - 1] = i;
 	}
-	auto_err struct err *e = all.births.n ? open_report(&near, &far) : NULL;
+	auto_err struct err *e = NULL;
 
-	if (!e && all.births.n)
-		e = run_nested(&all.births, &orders->where, far, &maker);
-	fd_close(&far);
+	if (all.births.n && !maker)
+		e = runtime_maker_start(&orders->where, false, &maker);
+	if (all.births.n && !e)
+		e = maker_order(maker, &all.births);
 	for (size_t i = 0; i < all.births.n; i++) {
 		struct runtime_order *o = &orders[order_of[i]];
 
-		o->error = e ? err_new(err_code(e), "%s", err_text(e))
-			     : take_one(near, false, o->container);
+		o->error =
+			e ? err_new(err_code(e), "%s", err_text(e)) : take_one(maker, o->container);
 	}
-	reap(maker);
+	runtime_maker_free(maker);
 	batch_clear(&all);
 }
 
@@ -399,27 +280,20 @@ struct err *runtime_create(const struct runtime_spec *s, const struct runtime_pl
 
 /* ---- one more process ---- */
 
-static struct err *exec_batch(struct batch *all, int *ret_report, struct runtime_container *ret)
+/* Runs what is in @all, where the process is to be kept with a report of its end. */
+static struct err *exec_batch(struct batch *all, struct runtime_maker *m, int *ret_report,
+			      struct runtime_container *ret)
 {
-	auto_fd int near = -1, far = -1;
-	pid_t maker = -1;
-
-	all->births.kept = ret_report;
-	TRY(open_report(&near, &far));
-	struct err *e = run_maker(&all->births, far, &maker);
-
-	fd_close(&far);
-	if (!e)
-		e = take_one(near, ret_report, ret);
-	if (!ret_report)
-		reap(maker);
-	if (!e && ret_report)
-		*ret_report = fd_steal(&near);
-	return e;
+	all->births.kept = m->keeps;
+	TRY(maker_order(m, &all->births));
+	TRY(take_one(m, ret));
+	if (m->keeps)
+		*ret_report = fd_steal(&m->socket);
+	return NULL;
 }
 
 static struct err *exec_in(int pidfd, const struct runtime_process *p, const struct cgroupfs *group,
-			   struct runtime_container *ret, int *ret_report)
+			   struct runtime_maker *m, struct runtime_container *ret, int *ret_report)
 {
 	struct batch all;
 	auto_fd int null = -1;
@@ -436,7 +310,7 @@ static struct err *exec_in(int pidfd, const struct runtime_process *p, const str
 		for (int i = 0; i < 3; i++)
 			if (b->spec.process.stdio[i] < 0)
 				b->spec.process.stdio[i] = null;
-		e = exec_batch(&all, ret_report, ret);
+		e = exec_batch(&all, m, ret_report, ret);
 	}
 	batch_clear(&all);
 	return e;
@@ -445,14 +319,27 @@ static struct err *exec_in(int pidfd, const struct runtime_process *p, const str
 struct err *runtime_exec(int pidfd, const struct runtime_process *p, const struct cgroupfs *group,
 			 struct runtime_container *ret)
 {
-	return exec_in(pidfd, p, group, ret, NULL);
+	struct runtime_maker *m = NULL;
+
+	TRY(runtime_maker_start(NULL, false, &m));
+	struct err *e = exec_in(pidfd, p, group, m, ret, NULL);
+
+	runtime_maker_free(m);
+	return e;
 }
 
 struct err *runtime_exec_kept(int pidfd, const struct runtime_process *p,
-			      const struct cgroupfs *group, struct runtime_container *ret,
-			      int *ret_report)
+			      const struct cgroupfs *group, struct runtime_maker *take_maker,
+			      struct runtime_container *ret, int *ret_report)
 {
-	return exec_in(pidfd, p, group, ret, ret_report);
+	struct err *e = NULL;
+
+	if (!take_maker)
+		e = runtime_maker_start(NULL, true, &take_maker);
+	if (!e)
+		e = exec_in(pidfd, p, group, take_maker, ret, ret_report);
+	runtime_maker_free(take_maker);
+	return e;
 }
 
 void runtime_kept_end(int report, bool *ret_done, struct proc_exit *ret)

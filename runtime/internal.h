@@ -59,6 +59,20 @@ struct err *sysctl_write(int proc, char *const *assignments) must_check;
 struct err *program_open(int *ret) must_check;
 void program_close(int program);
 
+/* ---- maker.c ---- */
+
+struct runtime_maker {
+	pid_t pid;
+	int socket;
+	bool keeps;
+	struct launched *launched;
+};
+struct births;
+/* Has them made: then it is heard of each. Once. */
+struct err *maker_order(struct runtime_maker *m, const struct births *births) must_check;
+/* What it says of the next; an error is its own, too. */
+struct err *maker_hear(struct runtime_maker *m, int *ret_pidfd, int *ret_socket) must_check;
+
 /* ---- bpf.c ---- */
 
 /* Rewrites a filter as a tree over ranges of system calls; the result decides alike. */

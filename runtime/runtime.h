@@ -167,7 +167,19 @@ struct runtime_place {
 	int own_pidns;		      /* the caller's, to return to; only with pidns */
 	const struct cgroupfs *group; /* or NULL */
 	int gate; /* a listening socket where the order to start arrives; -1: runtime_go() */
+	struct runtime_maker *maker; /* that was run for this place; taken. NULL: none */
 };
+
+/*
+ * slipway-init, the program that makes containers, may be run before it is known what
+ * there is to make: it takes a millisecond or two to be there, on another processor.
+ * Of @where the PID namespaces count; NULL: for a process beside others, and @keeps
+ * where that is runtime_exec_kept()'s. It ends with what it is passed to.
+ */
+struct runtime_maker;
+struct err *runtime_maker_start(const struct runtime_place *where, bool keeps,
+				struct runtime_maker **ret) must_check;
+void runtime_maker_free(struct runtime_maker *m); /* that was not used; NULL does nothing */
 
 struct runtime_container {
 	pid_t pid; /* as the caller sees it */
@@ -185,8 +197,8 @@ struct err *runtime_create(const struct runtime_spec *s, const struct runtime_pl
 			   struct runtime_container *ret) must_check;
 
 /*
- * As above, several at once, by one run of that program. pidns and own_pidns must be
- * the same for all. @error is what went wrong with that one, the caller's; the others
+ * As above, several at once, by one run of that program. pidns, own_pidns and maker must
+ * be the same for all. @error is what went wrong with that one, the caller's; the others
  * were made all the same.
  */
 struct runtime_order {
@@ -222,11 +234,11 @@ struct err *runtime_exec(int pidfd, const struct runtime_process *p, const struc
  * As above, but the child of a process that does nothing but wait for it: a caller that
  * is suspended does not keep the container from ending, which it would as the parent of
  * a process that nobody reaps. *ret_report is the caller's, readable when the process
- * has ended; runtime_kept_end() tells how. ret->pid is -1.
+ * has ended; runtime_kept_end() tells how. ret->pid is -1. @take_maker was run for it, or NULL.
  */
 struct err *runtime_exec_kept(int pidfd, const struct runtime_process *p,
-			      const struct cgroupfs *group, struct runtime_container *ret,
-			      int *ret_report) must_check;
+			      const struct cgroupfs *group, struct runtime_maker *take_maker,
+			      struct runtime_container *ret, int *ret_report) must_check;
 void runtime_kept_end(int report, bool *ret_done, struct proc_exit *ret);
 
 /* Docker's lists. */

@@ -21,7 +21,7 @@ struct wire {
 	bool reading, broken;
 	char *data;
 	size_t at, size; /* of data, all of it or what there is room for */
-	int *fds;	 /* those that were written */
+	int *fds;	 /* by the numbers they have there; when reading, the caller's */
 	size_t n_fds;
 };
 
@@ -60,13 +60,24 @@ static void flag(struct wire *w, bool *b)
 		*b = byte == 1;
 }
 
+/* Its place among all that are handed over. */
 static void descriptor(struct wire *w, int *fd)
 {
-	NUMBER(w, *fd);
-	if (!w->reading && *fd >= 0) {
+	int place = -1;
+
+	for (size_t i = 0; i < w->n_fds && !w->reading; i++)
+		if (w->fds[i] == *fd)
+			place = (int)i;
+	if (!w->reading && *fd >= 0 && place < 0) {
+		place = (int)w->n_fds;
 		w->fds = mem_grow(w->fds, w->n_fds + 1, sizeof(int));
 		w->fds[w->n_fds++] = *fd;
 	}
+	NUMBER(w, place);
+	if (!w->reading)
+		return;
+	w->broken |= place >= 0 && (size_t)place >= w->n_fds;
+	*fd = place >= 0 && !w->broken ? w->fds[place] : -1;
 }
 
 /* How many things follow, each of which takes @least bytes. */
@@ -299,9 +310,9 @@ struct err *births_write(const struct births *b, int *ret_memory, int **ret_fds,
 	return NULL;
 }
 
-struct err *births_read(int memory, struct births *ret)
+struct err *births_read(int memory, int *fds, size_t n_fds, struct births *ret)
 {
-	struct wire w = { .reading = true };
+	struct wire w = { .reading = true, .fds = fds, .n_fds = n_fds };
 	struct stat st;
 
 	*ret = (struct births) { 0 };

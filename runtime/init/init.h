@@ -9,8 +9,8 @@ enum { EXIT_INIT = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
 /* Who started it hears of failures by the one; the other is this program, where it is needed. */
 enum { INIT_REPORT = 3, INIT_SELF = 4 };
 
-/* make.c: makes what file @memory holds, and tells of it on @report; ends as main() does. */
-int make_births(int memory, int report, int self);
+/* make.c: makes what it hears of on @socket, and tells of it there; ends as main() does. */
+int make_births(int socket, int self);
 /* Moves this process to the groups of v1 hierarchies that it was not born in. */
 struct err *birth_attach(const struct birth *b) must_check;
 

@@ -9,10 +9,10 @@
  * host can be reached through it, and no descriptor of the host is open in it.
  * It is linked without glibc: seven page faults until main(), where that takes 25.
  *
- *     slipway-init make MEMORY SOCKET SELF
+ *     slipway-init make
  *
- * makes what is in a file in memory (birth.h), and tells of it on a socket; SELF is
- * this program. The three are numbers of descriptors.
+ * makes what it hears of on descriptor 3, a socket (birth.h), and tells of it there;
+ * descriptor 4 is this program.
  *
  *     slipway-init init PROGRAM [ARG...]
  *
@@ -132,8 +132,8 @@ int main(int argc, char **argv)
 {
 	/* nobody in a container looks into it, or takes its descriptors; exec ends this */
 	(void)prctl(PR_SET_DUMPABLE, 0);
-	if (argc == 5 && strcmp(argv[1], "make") == 0)
-		return make_births(atoi(argv[2]), atoi(argv[3]), atoi(argv[4]));
+	if (argc == 2 && strcmp(argv[1], "make") == 0)
+		return make_births(INIT_REPORT, INIT_SELF);
 	if (argc >= 3 && strcmp(argv[1], "init") == 0)
 		be_init(argv + 2);
 	return EXIT_NOT_FOUND;

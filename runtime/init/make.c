@@ -153,20 +153,46 @@ static int keep(struct maker *m)
 	return send(STDIN_FILENO, &how, sizeof(how), MSG_NOSIGNAL) < 0;
 }
 
-int make_births(int memory, int report, int self)
+/* The file and the descriptors; nothing at all when there will be nothing to make. */
+static struct err *hear_order(int socket, int **ret_fds, size_t *ret_n)
 {
-	struct maker m = { .report = report, .self = self };
+	struct birth_order o = { .left = 1 };
+	size_t n = 0, some;
+
+	while (o.left) {
+		*ret_fds = mem_grow(*ret_fds, n + FD_LIST_MAX, sizeof(int));
+		ssize_t len = fd_recv_list(socket, &o, sizeof(o), *ret_fds + n, FD_LIST_MAX, &some);
+
+		if (len == 0 && !n)
+			return NULL;
+		if (len != sizeof(o) || !some)
+			return err_new(EPROTO, "what to make has not come");
+		n += some;
+	}
+	*ret_n = n;
+	return NULL;
+}
+
+int make_births(int socket, int self)
+{
+	struct maker m = { .report = socket, .self = self };
+	int *fds = NULL;
+	size_t n = 0;
 
 	/* no signal is ignored by what is made; handlers ended with the program that had them */
 	for (int i = 1; i < NSIG; i++)
 		(void)signal(i, SIG_DFL);
 	(void)syscall(SYS_close_range, STDERR_FILENO + 1, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */);
-	struct err *e = births_read(memory, &m.births);
+	struct err *e = hear_order(socket, &fds, &n);
 
+	if (!e && !n)
+		return 0;
+	if (!e)
+		e = births_read(fds[0], fds + 1, n - 1, &m.births);
 	if (e) {
-		err_send(report, e);
+		err_send(socket, e);
 		return EXIT_INIT;
 	}
-	close(memory);
+	close(fds[0]);
 	return m.births.kept ? keep(&m) : make_all(&m);
 }

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/fd.h"
 #include "base/json.h"
+#include "base/launch.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/proc.h"
@@ -547,48 +548,82 @@ TEST(a_signal_has_a_name_or_a_number)
 	CHECK_STR(proc_signal_name(1000), "signal");
 }
 
-/* The caller reads what the child has written only when that has ended, or is another program. */
-static int leave_a_mark(void *arg)
+/* Its exit is in *ret, also when it has not begun. */
+static struct err *launch_script(const char *script, const int *fds, size_t n,
+				 struct proc_exit *ret)
 {
-	sigset_t blocked;
-	int *mark = arg;
+	auto_fd int shell = open("/bin/sh", O_RDONLY | O_CLOEXEC), pidfd = -1;
+	char *const argv[] = { (char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c",
+			       (char *)(uintptr_t)script, NULL };
+	const struct launch l = { .program = shell,
+				  .argv = argv,
+				  .fds = fds,
+				  .n_fds = n,
+				  .cgroup = -1,
+				  .netns = -1,
+				  .exit_signal = SIGCHLD,
+				  .apart = true };
+	struct launched *launched = NULL;
+	pid_t pid = -1;
 
-	(void)sigprocmask(SIG_BLOCK, NULL, &blocked);
-	usleep(10000);
-	*mark = sigismember(&blocked, SIGTERM) && getpid() == 1;
-	return 7;
+	TRY(launch(&l, &pid, &pidfd, &launched));
+	CHECK(pid > 0);
+	struct err *e = launch_done(launched);
+
+	CHECK(!proc_wait(pidfd, ret));
+	return e;
 }
 
-static int run_true(void *arg)
+TEST(a_program_is_launched_with_the_descriptors_it_is_given)
 {
-	(void)arg;
-	execl("/bin/true", "true", (char *)NULL);
-	return 8;
-}
-
-TEST(a_child_in_our_memory_is_waited_for)
-{
-	struct proc_exit how = { 0 };
-	int mark = 0, pidfd = -1;
-	struct clone_args args = { .flags = CLONE_PIDFD | (geteuid() ? 0 : CLONE_NEWPID),
-				   .pidfd = (uintptr_t)&pidfd,
-				   .exit_signal = SIGCHLD };
+	struct proc_exit how;
 	sigset_t before;
+	int ends[2];
+	auto_free char *text = NULL;
 
-	CHECK(proc_vfork(&args, leave_a_mark, &mark) > 0);
-	CHECK_INT(mark, geteuid() == 0);
-	CHECK(!proc_wait(pidfd, &how));
+	CHECK(pipe2(ends, O_CLOEXEC) == 0);
+	auto_fd int out = ends[0], in = ends[1], null = open("/dev/null", O_RDONLY);
+	const int fds[] = { in, null, in }; /* one twice, one open beyond exec here */
+	auto_err struct err *e =
+		launch_script("set -- /proc/$$/fd/*; echo $# $(pwd -P) "
+			      "$(readlink /proc/$$/fd/1 /proc/$$/fd/4) >&5; exit 7",
+			      fds, ARRAY_LEN(fds), &how);
+
+	CHECK_STR(err_text(e), "success");
 	CHECK_INT(proc_exit_code(how), 7);
+	fd_close(&in);
+	CHECK(!fd_read_all(out, 1000, &text, NULL));
+	/* 0 to 5, and the directory that the shell reads */
+	CHECK_STR(text, "7 / /dev/null /dev/null\n");
 	(void)sigprocmask(SIG_BLOCK, NULL, &before);
 	CHECK(!sigismember(&before, SIGTERM));
-	fd_close(&pidfd);
-	CHECK(proc_vfork(&args, run_true, NULL) > 0);
+}
+
+TEST(what_cannot_be_launched_is_told)
+{
+	auto_fd int directory = open("/", O_RDONLY | O_CLOEXEC), pidfd = -1;
+	static char *const argv[] = { NULL };
+	struct launch l = { .program = directory,
+			    .argv = argv,
+			    .cgroup = -1,
+			    .netns = -1,
+			    .exit_signal = SIGCHLD };
+	struct launched *launched = NULL;
+	struct proc_exit how;
+	pid_t pid = -1;
+	auto_err struct err *e = launch(&l, &pid, &pidfd, &launched);
+
+	CHECK(!e);
+	e = launch_done(launched);
+	CHECK(err_code(e) == EACCES);
+	CHECK_STR(err_text(e), "run: Permission denied");
+	err_free(steal(&e));
 	CHECK(!proc_wait(pidfd, &how));
-	CHECK_INT(proc_exit_code(how), 0);
-	fd_close(&pidfd);
-	args.flags |= CLONE_FS | CLONE_NEWNS; /* not together */
-	CHECK(proc_vfork(&args, run_true, NULL) < 0);
-	CHECK_INT(errno, EINVAL);
+	CHECK_INT(proc_exit_code(how), 127);
+	l.flags = CLONE_FS | CLONE_NEWNS; /* not together */
+	e = launch(&l, &pid, NULL, &launched);
+	CHECK_STR(err_text(e), "clone: Invalid argument");
+	CHECK(!launch_done(NULL));
 }
 
 TEST(a_child_is_waited_for_by_descriptor)
