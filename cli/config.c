@@ -123,7 +123,7 @@ static bool print_names(const struct compose_project *p, const struct config_val
 		print_profiles(p, out);
 	if (v->environment)
 		print_sorted(p->environment, out);
-	if (v->variables)
+	if (v->variables && !v->format)
 		print_variables(p, out);
 	return v->services || v->volumes || v->networks || v->models || v->images || v->profiles ||
 	       v->environment || v->variables;
@@ -167,9 +167,13 @@ static struct err *print_config(const struct compose_project *p, const struct co
 {
 	if (v->hash)
 		return print_hash(p, v->hash, out);
+	enum compose_format format = str_eq(v->format, "json") ? COMPOSE_JSON : COMPOSE_YAML;
+
+	if (v->variables && v->format)
+		return compose_print_variables(p, format, out);
 	if (print_names(p, v, out) || v->quiet)
 		return NULL;
-	return compose_print(p, str_eq(v->format, "json") ? COMPOSE_JSON : COMPOSE_YAML, out);
+	return compose_print(p, format, out);
 }
 
 struct err *cmd_config(struct cli *c, const void *values, char **operands, int *ret_code)
@@ -185,11 +189,13 @@ struct err *cmd_config(struct cli *c, const void *values, char **operands, int *
 		return err_new(EINVAL, "--format: '%s' is not yaml or json", v->format);
 	if (v->profiles && !c->profiles) /* which there are does not depend on which are on */
 		strv_add(&c->profiles, mem_strdup("*"));
-	c->leave = (struct compose_options) { .no_interpolate = v->no_interpolate || v->variables,
-					      .no_normalise = v->no_normalise,
-					      .no_paths = v->no_paths,
-					      .no_consistency = v->no_consistency || v->variables,
-					      .no_env = v->no_env || v->variables };
+	c->leave = (struct compose_options) {
+		.no_interpolate = v->no_interpolate || v->variables,
+		.no_normalise = v->no_normalise,
+		.no_paths = v->no_paths,
+		.no_consistency = v->no_consistency || v->variables || v->no_interpolate,
+		.no_env = v->no_env || v->variables || v->no_interpolate
+	};
 	TRY(cli_project(c, operands, !v->quiet));
 	if (v->digests || v->lock)
 		TRY(pin_images(c, v->lock));

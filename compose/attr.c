@@ -333,6 +333,18 @@ static void note(struct loader *l, const struct attr *a, const struct node *n)
 	items[notes->n++].why = a->doc;
 }
 
+/* What makes no sense before its variables have values is not in the model. */
+static struct err *read_value(struct loader *l, const struct attr *a, const struct node *value,
+			      void *object)
+{
+	struct err *e = a->kind->read(l, a, value, (char *)object + a->offset);
+
+	if (!e || !l->options->no_interpolate || a->kind->map || !has_variable(value))
+		return e;
+	err_ignore(e);
+	return NULL;
+}
+
 struct err *attr_read(struct loader *l, const struct attr *table, const struct node *map,
 		      void *object)
 {
@@ -350,8 +362,7 @@ struct err *attr_read(struct loader *l, const struct attr *table, const struct n
 			note(l, a, value);
 		l->noted |= outermost;
 		if (a->kind->read && a->offset != SIZE_MAX)
-			errors = err_join(errors,
-					  a->kind->read(l, a, value, (char *)object + a->offset));
+			errors = err_join(errors, read_value(l, a, value, object));
 		l->noted &= !outermost;
 	}
 	return errors;

@@ -442,6 +442,9 @@ struct compose_variable {
 void compose_variables(const struct compose_project *p, struct compose_variable **ret,
 		       size_t *ret_n);
 void compose_variables_free(struct compose_variable *take_v, size_t n);
+/* The same as a mapping from their names, with docker compose's members. */
+struct err *compose_print_variables(const struct compose_project *p, enum compose_format format,
+				    FILE *out) must_check;
 /* docs/compose.md: every attribute, its forms, its merge rule and support. */
 void compose_print_reference(FILE *out);
 

@@ -456,7 +456,7 @@ static struct err *load(struct loader *l)
 		TRY(check_project(root, off));
 	TRY(read_files(l, root));
 	TRY(select_services(l, root, off));
-	if (!o->all_resources)
+	if (!o->all_resources && !o->no_interpolate) /* whose names may be variables */
 		select_resources(root);
 	TRY(read_project(l, root));
 	for (char **m = l->missing; m && *m; m++)

@@ -244,6 +244,38 @@ void compose_variables_free(struct compose_variable *take_v, size_t n)
 	free(take_v);
 }
 
+static struct node *variable_node(const struct compose_variable *v, bool json)
+{
+	struct node *n = node_new(NODE_MAP, NULL);
+	const char *required = v->required ? "true" : "false";
+
+	node_set(n, json ? "Name" : "name", node_scalar(NODE_STR, v->name, NULL));
+	node_set(n, json ? "DefaultValue" : "defaultvalue",
+		 node_scalar(NODE_STR, v->fallback, NULL));
+	node_set(n, json ? "PresenceValue" : "presencevalue",
+		 node_scalar(NODE_STR, v->alternate, NULL));
+	node_set(n, json ? "Required" : "required", node_scalar(NODE_BOOL, required, NULL));
+	return n;
+}
+
+struct err *compose_print_variables(const struct compose_project *p, enum compose_format format,
+				    FILE *out)
+{
+	auto_node struct node *all = node_new(NODE_MAP, NULL);
+	struct compose_variable *variables = NULL;
+	size_t n = 0;
+
+	compose_variables(p, &variables, &n);
+	for (size_t i = 0; i < n; i++)
+		node_set(all, variables[i].name,
+			 variable_node(&variables[i], format == COMPOSE_JSON));
+	compose_variables_free(variables, n);
+	if (format == COMPOSE_YAML)
+		return emit_yaml(all, out);
+	emit_json(all, out);
+	return NULL;
+}
+
 /* ---- the reference ---- */
 
 void compose_print_reference(FILE *out)

@@ -335,3 +335,38 @@ fails_with() {
 	assert_failure 1
 	assert_one_message compose.yml
 }
+
+@test "config --no-interpolate: what makes no sense without values of variables stays as it is" {
+	cat >compose.yml <<-'END'
+		services:
+		  web:
+		    image: "nginx:${TAG:-1}"
+		    env_file: web.env
+		    ports: ["${PORT}:80"]
+		    volumes: ["${PLACE}:/place", "data:/data"]
+		    mem_limit: "${MEMORY}"
+		    deploy: {resources: {limits: {cpus: "${CPUS:-1}"}}}
+		volumes: {data: {}}
+		configs: {unused: {content: "${X:?must be set}"}}
+	END
+	run --separate-stderr slipway config --no-interpolate --format json
+	[ "$status" = 0 ] && [ -z "$stderr" ]
+	[ "$(jq -r '.services.web | .image, .ports[0], .mem_limit, .deploy.resources.limits.cpus, .env_file[0].path, .environment' <<<"$output" |
+		paste -sd' ')" = "nginx:\${TAG:-1} \${PORT}:80 \${MEMORY} \${CPUS:-1} $PWD/web.env null" ]
+	[ "$(jq -r '.configs.unused.content, .volumes.data.name' <<<"$output" | paste -sd' ')" = "\${X:?must be set} $(basename "$PWD")_data" ]
+	sed -i 's/{MEMORY}/{MEMORY}", cpu_shares: "many/' compose.yml
+	run slipway config --no-interpolate
+	[ "$status" != 0 ]
+	[[ $output == *"services.web.cpu_shares"* || $output == *"compose.yml:7"* ]]
+}
+
+@test "config --variables as a table, as JSON and as YAML" {
+	cat >compose.yml <<-'END'
+		services: {a: {image: "${IMG:-busybox}", command: ["${REQ:?must}", "${ALT:+alt}"]}}
+	END
+	[ "$(slipway config --variables | sort | tr -s ' ' | sed 's/ $//' | paste -sd' ')" = \
+		'ALT false alt IMG false busybox NAME REQUIRED DEFAULT VALUE ALTERNATE VALUE REQ true' ]
+	[ "$(slipway config --variables --format json | jq -c .)" = '{"ALT":{"Name":"ALT","DefaultValue":"","PresenceValue":"alt","Required":false},"IMG":{"Name":"IMG","DefaultValue":"busybox","PresenceValue":"","Required":false},"REQ":{"Name":"REQ","DefaultValue":"","PresenceValue":"","Required":true}}' ]
+	[ "$(slipway config --variables --format yaml | head -5 | tr -s ' ' | paste -sd'|')" = \
+		'ALT:| name: ALT| defaultvalue: ""| presencevalue: alt| required: false' ]
+}
