@@ -81,13 +81,19 @@ static void flush(struct outlet *o)
 	}
 }
 
-static void on_room(void *arg)
+bool outlet_flush(struct outlet *o)
 {
-	struct outlet *o = arg;
 	size_t before = outlet_waiting(o);
 
 	flush(o);
-	if (outlet_waiting(o) < before)
+	return outlet_waiting(o) < before;
+}
+
+static void on_room(void *arg)
+{
+	struct outlet *o = arg;
+
+	if (outlet_flush(o))
 		o->on_change(o->arg);
 }
 

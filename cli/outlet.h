@@ -25,5 +25,7 @@ void outlet_open(struct outlet *o, int stream, struct loop *loop, void (*on_chan
 		 void *arg);
 void outlet_put(struct outlet *o, const char *data, size_t len);
 size_t outlet_waiting(const struct outlet *o); /* bytes */
+/* Writes what can be written now; whether that was anything. */
+bool outlet_flush(struct outlet *o);
 /* Writes what is left, however long that takes; @loop is no longer used. */
 void outlet_close(struct outlet *o);

@@ -88,23 +88,7 @@ static void tell_left_out(struct screen *s)
 	s->left_out = 0;
 }
 
-static void on_stalled(void *arg)
-{
-	struct screen *s = arg;
-
-	watch_free(s->on_stalled);
-	s->on_stalled = NULL;
-	s->stalled = true;
-	pod_hold(s->pod, false);
-}
-
-static void press(struct screen *s)
-{
-	if (s->stalled || s->on_stalled || !s->pod || waiting(s) < WAITING_MAX)
-		return;
-	pod_hold(s->pod, true);
-	s->on_stalled = loop_timer(s->loop, PATIENCE, on_stalled, s);
-}
+static void on_stalled(void *arg);
 
 /* Something was read, or nothing will be any more. */
 static void on_change(void *arg)
@@ -126,6 +110,30 @@ static void on_change(void *arg)
 	tell_left_out(s);
 	if (s->pod)
 		pod_hold(s->pod, false);
+}
+
+/* Nothing was read; unless it was this process that has slept. */
+static void on_stalled(void *arg)
+{
+	struct screen *s = arg;
+	bool out = outlet_flush(&s->out), err = outlet_flush(&s->err);
+
+	watch_free(s->on_stalled);
+	s->on_stalled = NULL;
+	if (out || err) {
+		on_change(s);
+		return;
+	}
+	s->stalled = true;
+	pod_hold(s->pod, false);
+}
+
+static void press(struct screen *s)
+{
+	if (s->stalled || s->on_stalled || !s->pod || waiting(s) < WAITING_MAX)
+		return;
+	pod_hold(s->pod, true);
+	s->on_stalled = loop_timer(s->loop, PATIENCE, on_stalled, s);
 }
 
 static void put_line(struct screen *s, enum pod_stream stream, const char *text, size_t len)
