@@ -526,21 +526,21 @@ ssize_t fd_recv_list(int socket, void *data, size_t size, int *fds, size_t max, 
 	while (len < 0 && errno == EINTR);
 
 	struct cmsghdr *c = len >= 0 ? CMSG_FIRSTHDR(&m) : NULL;
-
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
-		return len;
-	size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+	bool some = c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS;
+	size_t n = some ? (c->cmsg_len - CMSG_LEN(0)) / sizeof(int) : 0;
+	bool lost = len >= 0 && (m.msg_flags & MSG_CTRUNC);
 
 	for (size_t i = 0; i < n; i++) {
 		int fd;
 
 		memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
-		if (*ret_n < max)
+		if (*ret_n < max && !lost)
 			fds[(*ret_n)++] = fd;
 		else
 			fd_cleanup(&fd);
 	}
-	return len;
+	errno = lost ? EMFILE : errno;
+	return lost ? -1 : len;
 }
 
 ssize_t fd_recv(int socket, void *data, size_t size, int *ret_fd)

@@ -91,7 +91,11 @@ struct err *fd_lock(int dir, const char *path, int operation, int *ret_fd) must_
 /* Sends or takes one message with at most one descriptor (-1: none) over a unix socket. */
 struct err *fd_send(int socket, const void *data, size_t len, int fd) must_check;
 ssize_t fd_recv(int socket, void *data, size_t size, int *ret_fd); /* -1 with errno; 0 at the end */
-/* As above, with up to FD_LIST_MAX. Those that come are @fds' owner's, *ret_n of them; more are closed. */
+/*
+ * As above, with up to FD_LIST_MAX. Those that come are @fds' owner's, *ret_n of them; more
+ * are closed. EMFILE when this process cannot have so many: then it has none, and the message
+ * is gone.
+ */
 enum { FD_LIST_MAX = 250 /* of 253, SCM_MAX_FD */ };
 struct err *fd_send_list(int socket, const void *data, size_t len, const int *fds,
 			 size_t n) must_check;

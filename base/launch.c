@@ -20,19 +20,24 @@ enum { STACK = 8 << 10, FIRST_FD = 3, EXIT_FAILED = 127, CLOSE_ON_EXEC = 4 /* of
 /* What the child uses until it is another program. */
 struct launched {
 	struct launch what;
-	int *fds;
 	int report, far_report; /* closed by exec, or the error's number comes through it */
 	char stack[STACK] __attribute__((aligned(16)));
+	int fds[];
 };
 
 /* ---- in the child, which has our memory, and so calls nothing of libc ---- */
 
-static long dup_above(int fd, int least)
+/* Not even where a check fails: that would end in our memory, too. */
+#define IN_CHILD __attribute__((no_stack_protector, no_sanitize("address", "undefined")))
+
+IN_CHILD static long dup_above(int fd, int least)
 {
-	return raw_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, least, 0, 0);
+	long ret = raw_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, least, 0, 0);
+
+	return ret == -EINVAL ? -EMFILE : ret; /* beyond the limit altogether */
 }
 
-static long go_apart(const struct launch *l)
+IN_CHILD static long go_apart(const struct launch *l)
 {
 	long null = raw_call(SYS_openat, AT_FDCWD, (long)"/dev/null", O_RDWR | O_CLOEXEC, 0, 0);
 
@@ -46,29 +51,28 @@ static long go_apart(const struct launch *l)
 	return l->netns < 0 ? 0 : raw_call(SYS_setns, l->netns, CLONE_NEWNET, 0, 0, 0);
 }
 
-/* First out of the way, then into their places. */
-static long place_fds(struct launched *l, int *program, int *report)
+/* First out of the way, @report before all others, then into their places. */
+IN_CHILD static long place_fds(struct launched *l, long *program, long *report)
 {
 	int n = (int)l->what.n_fds, top = FIRST_FD + n;
+	long fd = dup_above(l->far_report, top);
 
-	for (int i = 0; i < n; i++)
-		l->fds[i] = (int)dup_above(l->fds[i], top);
-	*program = (int)dup_above(l->what.program, top);
-	*report = (int)dup_above(l->far_report, top);
-	for (int i = 0; i < n; i++) {
-		long fd = raw_call(SYS_dup3, l->fds[i], FIRST_FD + i, 0, 0, 0);
-
-		if (fd < 0)
-			return fd;
-	}
-	return raw_call(SYS_close_range, top, ~0U, CLOSE_ON_EXEC, 0, 0);
+	if (fd < 0)
+		return fd;
+	*report = fd;
+	*program = fd = dup_above(l->what.program, top);
+	for (int i = 0; i < n && fd >= 0; i++)
+		l->fds[i] = (int)(fd = dup_above(l->fds[i], top));
+	for (int i = 0; i < n && fd >= 0; i++)
+		fd = raw_call(SYS_dup3, l->fds[i], FIRST_FD + i, 0, 0, 0);
+	return fd < 0 ? fd : raw_call(SYS_close_range, top, ~0U, CLOSE_ON_EXEC, 0, 0);
 }
 
-static int become(void *arg)
+IN_CHILD static int become(void *arg)
 {
 	static char *const env[] = { NULL };
 	struct launched *l = arg;
-	int program, report = l->far_report;
+	long program, report = l->far_report;
 	long e = l->what.apart ? go_apart(&l->what) : 0;
 
 	if (e >= 0)
@@ -118,8 +122,9 @@ static long clone_onto_stack(struct clone_args *args, struct launched *l)
 			 "mov x8, %[exit]\n\t"
 			 "svc 0\n"
 			 "1:"
-			 : "+r"(x0), "+r"(x8), "+r"(x1)
-			 : [become] "r"(become), [arg] "r"(l), [exit] "i"(SYS_exit)
+			 : "+r"(x0)
+			 : "r"(x8),
+			   "r"(x1), [become] "r"(become), [arg] "r"(l), [exit] "i"(SYS_exit)
 			 : "x30", "memory", "cc");
 	return x0;
 }
@@ -129,10 +134,9 @@ static long clone_onto_stack(struct clone_args *args, struct launched *l)
 
 static struct launched *prepare(const struct launch *l)
 {
-	struct launched *made = mem_alloc(sizeof(*made));
+	struct launched *made = mem_alloc(sizeof(*made) + l->n_fds * sizeof(int));
 
 	made->what = *l;
-	made->fds = mem_alloc(l->n_fds * sizeof(int));
 	if (l->n_fds)
 		memcpy(made->fds, l->fds, l->n_fds * sizeof(int));
 	return made;
@@ -183,18 +187,18 @@ struct err *launch(const struct launch *what, pid_t *ret_pid, int *ret_pidfd, st
 	return NULL;
 }
 
+/* The end comes when the child has left our memory, by exec or by exit; not with what it says before. */
 struct err *launch_done(struct launched *take_l)
 {
-	int error = 0;
+	int error = 0, said;
 	ssize_t n;
 
 	if (!take_l)
 		return NULL;
-	do
-		n = read(take_l->report, &error, sizeof(error));
-	while (n < 0 && errno == EINTR);
+	while ((n = read(take_l->report, &said, sizeof(said))) > 0 || (n < 0 && errno == EINTR))
+		if (n > 0)
+			error = said;
 	close(take_l->report);
-	free(take_l->fds);
 	free(take_l);
 	errno = error;
 	return error ? err_errno("run") : NULL;

@@ -24,17 +24,16 @@ struct launch {
 	uint64_t flags;	 /* of clone3(2): the namespaces that are new */
 	int cgroup;	 /* directory in cgroup2 to be born in, or -1 */
 	int netns;	 /* to enter, or -1 */
-	int exit_signal; /* SIGCHLD; 0: a child that only __WALL waits for */
+	int exit_signal; /* until it is the program, then SIGCHLD; 0: none */
 	bool apart; /* a session of its own, in /, with /dev/null for standard streams: else ours */
 };
 struct launched;
 
 /*
- * Starts it, with no environment and all signals blocked (clone3: Linux 5.3, with a cgroup
- * 5.7). @argv stays as it is until launch_done(); *ret_pidfd, where it is wanted, is the
- * caller's.
+ * Starts it, with no environment and all signals blocked. @argv stays as it is until
+ * launch_done(); *ret_pidfd, where it is wanted, is the caller's.
  */
 struct err *launch(const struct launch *l, pid_t *ret_pid, int *ret_pidfd,
 		   struct launched **ret) must_check;
-/* Waits until the program has begun; what kept it from that is the error, and it has ended. NULL is fine. */
+/* Waits until the program has begun, or has ended; what kept it from beginning is the error. NULL is fine. */
 struct err *launch_done(struct launched *take_l) must_check;

@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -599,31 +601,124 @@ TEST(a_program_is_launched_with_the_descriptors_it_is_given)
 	CHECK(!sigismember(&before, SIGTERM));
 }
 
+/* Launches @program, and has its exit in *ret. */
+static struct err *launch_plainly(int program, struct proc_exit *ret)
+{
+	static char *const argv[] = { (char *)(uintptr_t) "true", NULL };
+	const struct launch l = {
+		.program = program, .argv = argv, .cgroup = -1, .netns = -1, .exit_signal = SIGCHLD
+	};
+	struct launched *launched = NULL;
+	auto_fd int pidfd = -1;
+	pid_t pid = -1;
+
+	TRY(launch(&l, &pid, &pidfd, &launched));
+	struct err *e = launch_done(launched);
+	/* the next owner of that memory, on whose stack the child must not be any more */
+	auto_free char *next = mem_alloc(8300);
+
+	memset(next, 'x', 8300);
+	CHECK(!proc_wait(pidfd, ret));
+	return e;
+}
+
 TEST(what_cannot_be_launched_is_told)
 {
-	auto_fd int directory = open("/", O_RDONLY | O_CLOEXEC), pidfd = -1;
-	static char *const argv[] = { NULL };
-	struct launch l = { .program = directory,
-			    .argv = argv,
-			    .cgroup = -1,
-			    .netns = -1,
-			    .exit_signal = SIGCHLD };
-	struct launched *launched = NULL;
-	struct proc_exit how;
-	pid_t pid = -1;
-	auto_err struct err *e = launch(&l, &pid, &pidfd, &launched);
+	auto_fd int directory = open("/", O_RDONLY | O_CLOEXEC);
 
-	CHECK(!e);
-	e = launch_done(launched);
-	CHECK(err_code(e) == EACCES);
-	CHECK_STR(err_text(e), "run: Permission denied");
-	err_free(steal(&e));
-	CHECK(!proc_wait(pidfd, &how));
-	CHECK_INT(proc_exit_code(how), 127);
-	l.flags = CLONE_FS | CLONE_NEWNS; /* not together */
-	e = launch(&l, &pid, NULL, &launched);
+	for (int i = 0; i < 200; i++) {
+		struct proc_exit how;
+		auto_err struct err *e = launch_plainly(directory, &how);
+
+		CHECK(err_code(e) == EACCES);
+		CHECK_STR(err_text(e), "run: Permission denied");
+		CHECK_INT(proc_exit_code(how), 127);
+	}
+	struct launched *launched = NULL;
+	const struct launch l = { .program = directory,
+				  .cgroup = -1,
+				  .netns = -1,
+				  .flags = CLONE_FS | CLONE_NEWNS /* not together */ };
+	pid_t pid = -1;
+	auto_err struct err *e = launch(&l, &pid, NULL, &launched);
+
 	CHECK_STR(err_text(e), "clone: Invalid argument");
 	CHECK(!launch_done(NULL));
+}
+
+TEST(a_launch_without_room_for_descriptors_is_told)
+{
+	auto_fd int program = open("/bin/true", O_RDONLY | O_CLOEXEC);
+	struct rlimit before, few;
+	struct proc_exit how;
+
+	CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
+	few = before;
+	/* beyond what is open already, so many that at first nothing can be opened, and at last all of it */
+	for (rlim_t more = 1; more < 12; more++) {
+		few.rlim_cur = (rlim_t)program + more;
+		CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0);
+		auto_err struct err *e = launch_plainly(program, &how);
+
+		CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+		CHECK(!e || err_code(e) == EMFILE);
+		CHECK(e || proc_exit_code(how) == 0);
+		CHECK(e || more > 4);
+		CHECK(!e || more < 11);
+	}
+}
+
+/* ---- many descriptors ---- */
+
+TEST(descriptors_are_sent_in_numbers)
+{
+	int ends[2], sent[FD_LIST_MAX], got[FD_LIST_MAX];
+	size_t n = 0;
+	char text[10];
+	struct stat null, st;
+
+	CHECK(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0);
+	for (int i = 0; i < FD_LIST_MAX; i++)
+		CHECK((sent[i] = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0);
+	CHECK(fstat(sent[0], &null) == 0);
+	CHECK(!fd_send_list(ends[0], "all", 3, sent, FD_LIST_MAX));
+	CHECK_INT(fd_recv_list(ends[1], text, sizeof(text), got, FD_LIST_MAX, &n), 3);
+	CHECK_INT((int64_t)n, FD_LIST_MAX);
+	for (size_t i = 0; i < n; i++) {
+		CHECK(fstat(got[i], &st) == 0 && st.st_rdev == null.st_rdev);
+		CHECK(fcntl(got[i], F_GETFD) == FD_CLOEXEC);
+		close(got[i]);
+	}
+	check_why("more than are wanted are closed");
+	CHECK(!fd_send_list(ends[0], "few", 3, sent, 3));
+	CHECK_INT(fd_recv_list(ends[1], text, sizeof(text), got, 1, &n), 3);
+	CHECK_INT((int64_t)n, 1);
+	int next = dup(sent[0]);
+
+	CHECK(next == got[0] + 1);
+	close(next);
+	close(got[0]);
+	check_why("none");
+	CHECK(!fd_send_list(ends[0], "none", 4, NULL, 0));
+	CHECK_INT(fd_recv_list(ends[1], text, sizeof(text), got, 1, &n), 4);
+	CHECK_INT((int64_t)n, 0);
+	check_why("more than this process may have: none of them, and that is told");
+	struct rlimit before, few;
+
+	CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
+	few = (struct rlimit) { (rlim_t)sent[FD_LIST_MAX - 1] + 3, before.rlim_max };
+	CHECK(!fd_send_list(ends[0], "lost", 4, sent, 10));
+	CHECK(!fd_send(ends[0], "next", 4, -1));
+	CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0);
+	CHECK(fd_recv_list(ends[1], text, sizeof(text), got, FD_LIST_MAX, &n) == -1);
+	CHECK_INT(errno, EMFILE);
+	CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+	CHECK_INT((int64_t)n, 0);
+	CHECK_INT(fd_recv(ends[1], text, sizeof(text), NULL), 4);
+	for (int i = 0; i < FD_LIST_MAX; i++)
+		close(sent[i]);
+	close(ends[0]);
+	close(ends[1]);
 }
 
 TEST(a_child_is_waited_for_by_descriptor)
