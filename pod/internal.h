@@ -86,8 +86,13 @@ struct err *early_take(struct pod_early *e, int *ret) must_check;
 struct network;
 /* Begins to connect the network namespace @inside by @net, or with NULL to bring its loopback up. */
 struct err *network_start(int inside, const struct netns *net, struct network **ret) must_check;
-/* Waits until that is done, and ends it; what could not be done is the error. *take_n may be NULL. */
-struct err *network_ready(struct network **take_n) must_check;
+/* Readable when that is done, or has failed. */
+int network_fd(const struct network *n);
+/*
+ * Waits for that at most @ms; *ret_ready: it is done, and *n freed and NULL; what could not be
+ * done is the error. *n may be NULL.
+ */
+struct err *network_ready(struct network **n, int ms, bool *ret_ready) must_check;
 
 /* ---- pause.c ---- */
 struct pause {
@@ -292,10 +297,11 @@ struct pod {
 	struct netns_port *ports;
 	struct pod_join join;
 	struct pause pause;
-	int netns;		     /* of the pod, or of the one it joins */
-	struct network *network;     /* while it is being made */
-	struct runtime_maker *maker; /* of the first containers, until then */
-	bool held;		     /* see pod_hold() */
+	int netns;		 /* of the pod, or of the one it joins */
+	struct network *network; /* while it is being made */
+	/* Of the first containers, until then. Not longer: unreaped, it would keep the PID namespace from ending. */
+	struct runtime_maker *maker;
+	bool held; /* see pod_hold() */
 	int own_pidns;
 	int lock;
 	struct container **containers; /* one for each of the plan's */
@@ -303,8 +309,8 @@ struct pod {
 	size_t n_queued;       /* containers that are prepared, to be cloned together */
 	struct watch *on_soon; /* see pod_soon() */
 	struct stuck *stuck;   /* stuck.c */
-	struct watch *on_pause, *on_int, *on_term, *on_control, *on_hup, *on_over, *on_end_limit,
-		*on_write_time;
+	struct watch *on_pause, *on_network, *on_int, *on_term, *on_control, *on_hup, *on_over,
+		*on_end_limit, *on_write_time;
 	int control;
 	struct client *clients;
 	struct err *failure; /* the first thing that went wrong */

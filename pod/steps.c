@@ -73,6 +73,21 @@ static void on_pause_event(void *arg)
 		pod_fail(p, err_new(EPIPE, "the pod's init was killed, and the pod with it"));
 }
 
+/* Where the pod's init has failed, nothing can be started beside it: that is the reason then. */
+static struct err *start_maker(struct pod *p)
+{
+	const struct runtime_place place = { .pidns = p->pause.pidns, .own_pidns = p->own_pidns };
+	struct err *e = runtime_maker_start(&place, false, &p->maker);
+	/* a host's network is there: no later step asks for the init */
+	struct err *reason =
+		e || p->plan->network == POD_NETWORK_HOST ? pause_ready(&p->pause) : NULL;
+
+	if (!reason)
+		return e;
+	err_free(e);
+	return reason;
+}
+
 static struct err *do_pause(struct pod *p, const struct pod_step *s, bool *ret_done)
 {
 	size_t max = p->plan->n_ports + 4, n = 0;
@@ -96,19 +111,26 @@ static struct err *do_pause(struct pod *p, const struct pod_step *s, bool *ret_d
 					   .n_keep = n };
 
 	TRY(pause_start(&birth, &p->pause));
-	const struct runtime_place place = { .pidns = p->pause.pidns, .own_pidns = p->own_pidns };
-
-	TRY(runtime_maker_start(&place, false, &p->maker));
 	p->on_pause = loop_readable(p->loop, p->pause.pidfd, on_pause_event, p);
-	return NULL;
+	return start_maker(p);
+}
+
+static void on_network_event(void *arg)
+{
+	pod_advance(arg);
 }
 
 static struct err *do_network(struct pod *p, const struct pod_step *s, bool *ret_done)
 {
 	(void)s;
-	*ret_done = true;
+	watch_free(p->on_network);
+	p->on_network = NULL;
 	TRY(pause_ready(&p->pause));
-	TRY(network_ready(&p->network));
+	TRY(network_ready(&p->network, 0, ret_done));
+	if (!*ret_done) {
+		p->on_network = loop_readable(p->loop, network_fd(p->network), on_network_event, p);
+		return NULL;
+	}
 	if (p->plan->join)
 		return p->net ? netns_forward(p->net) : NULL;
 	return p->net ? netns_settle(p->net) : NULL;
@@ -326,6 +348,22 @@ static void remove_groups(const struct pod *p)
 	err_ignore(cgroupfs_remove(p->cgroups, p->cgroup_path, false, CGROUP_WAIT));
 }
 
+/* A thread cannot be killed; one that hangs in the kernel is left to it. */
+static void forget_network(struct pod *p)
+{
+	bool ready;
+
+	watch_free(p->on_network);
+	p->on_network = NULL;
+	err_ignore(network_ready(&p->network, DEATH_WAIT, &ready));
+	if (ready)
+		return;
+	log_warn("the pod's network is not made, and cannot be given up");
+	p->network = NULL; /* with what it uses, until this process ends */
+	p->net = NULL;
+	p->netns = -1;
+}
+
 void steps_undo(struct pod *p)
 {
 	reap_containers(p);
@@ -333,7 +371,7 @@ void steps_undo(struct pod *p)
 	p->on_pause = NULL;
 	containers_reap_stuck(p);
 	runtime_maker_free(steal(&p->maker));
-	err_ignore(network_ready(&p->network)); /* it uses what goes now */
+	forget_network(p); /* it uses what goes now */
 	pause_clear(
 		&p->pause); /* what is left of processes, the network, ports, rules, the lease */
 	fd_close(&p->netns);

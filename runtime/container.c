@@ -332,12 +332,8 @@ struct err *runtime_exec_kept(int pidfd, const struct runtime_process *p,
 			      const struct cgroupfs *group, struct runtime_maker *take_maker,
 			      struct runtime_container *ret, int *ret_report)
 {
-	struct err *e = NULL;
+	struct err *e = exec_in(pidfd, p, group, take_maker, ret, ret_report);
 
-	if (!take_maker)
-		e = runtime_maker_start(NULL, true, &take_maker);
-	if (!e)
-		e = exec_in(pidfd, p, group, take_maker, ret, ret_report);
 	runtime_maker_free(take_maker);
 	return e;
 }

@@ -84,10 +84,25 @@ void runtime_maker_free(struct runtime_maker *m)
 	if (!m)
 		return;
 	fd_close(&m->socket); /* the end of it, where it still waits to hear what to make */
-	if (m->pid > 0 && !m->keeps)
+	if (m->pid > 0 && !m->keeps) {
+		(void)kill(m->pid, SIGKILL); /* what it has made goes on without it */
 		reap(m->pid);
+	}
 	err_ignore(launch_done(m->launched));
 	free(m);
+}
+
+/* Why it does not answer, or hear, if it has not just been killed. */
+static struct err *failed(struct runtime_maker *m, struct err *take_e)
+{
+	struct err *reason = err_wrap(launch_done(steal(&m->launched)), "slipway-init");
+	int code = err_code(take_e);
+
+	if (reason || !take_e || code == EPIPE || code == ECONNRESET) {
+		err_free(take_e);
+		return reason ? reason : err_new(ECHILD, "slipway-init was killed");
+	}
+	return take_e;
 }
 
 /* All of @fds in as many messages as it takes. */
@@ -99,8 +114,7 @@ static struct err *send_all(int socket, const int *fds, size_t n)
 		size_t some = n - at < FD_LIST_MAX ? n - at : FD_LIST_MAX;
 
 		o.left -= some;
-		TRY(err_wrap(fd_send_list(socket, &o, sizeof(o), fds + at, some),
-			     "tell slipway-init what to make"));
+		TRY(fd_send_list(socket, &o, sizeof(o), fds + at, some));
 	}
 	return NULL;
 }
@@ -117,24 +131,38 @@ struct err *maker_order(struct runtime_maker *m, const struct births *births)
 	all[0] = memory;
 	if (n)
 		memcpy(all + 1, named, n * sizeof(int));
-	return send_all(m->socket, all, n + 1);
+	struct err *e = send_all(m->socket, all, n + 1);
+
+	return e ? failed(m, err_wrap(e, "tell slipway-init what to make")) : NULL;
+}
+
+/* A descriptor with @name; *ret_error: it was an error instead. */
+static struct err *hear_fd(int socket, const char *name, int *ret_fd, struct err **ret_error)
+{
+	char message[MESSAGE_MAX];
+	ssize_t n = fd_recv(socket, message, sizeof(message) - 1, ret_fd);
+
+	if (n < 0)
+		return err_errno("hear from slipway-init");
+	if (n == 0)
+		return err_new(EPIPE, "hear from slipway-init");
+	message[n] = '\0';
+	if (*ret_fd < 0 || strcmp(message, name) != 0)
+		*ret_error = err_parse(message);
+	return NULL;
 }
 
 struct err *maker_hear(struct runtime_maker *m, int *ret_pidfd, int *ret_socket)
 {
-	char message[MESSAGE_MAX];
-	ssize_t n = fd_recv(m->socket, message, sizeof(message) - 1, ret_pidfd);
+	struct err *error = NULL;
+	struct err *e = hear_fd(m->socket, BIRTH_PIDFD, ret_pidfd, &error);
+	bool second = err_code(e) == EMFILE || (!e && !error);
 
-	if (n > 0 && *ret_pidfd < 0) {
-		message[n] = '\0';
-		return err_parse(message);
+	if (second) /* it comes, also where there was no room for the first */
+		e = err_join(e, hear_fd(m->socket, BIRTH_SOCKET, ret_socket, &error));
+	if (error) {
+		err_free(e);
+		return error;
 	}
-	if (n > 0)
-		n = fd_recv(m->socket, message, sizeof(message) - 1, ret_socket);
-	if (n < 0)
-		return err_errno("hear from slipway-init");
-	if (n > 0 && *ret_socket >= 0)
-		return NULL;
-	TRY(err_wrap(launch_done(steal(&m->launched)), "slipway-init"));
-	return err_new(ECHILD, "slipway-init was killed");
+	return e ? failed(m, e) : NULL;
 }

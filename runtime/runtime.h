@@ -234,7 +234,7 @@ struct err *runtime_exec(int pidfd, const struct runtime_process *p, const struc
  * As above, but the child of a process that does nothing but wait for it: a caller that
  * is suspended does not keep the container from ending, which it would as the parent of
  * a process that nobody reaps. *ret_report is the caller's, readable when the process
- * has ended; runtime_kept_end() tells how. ret->pid is -1. @take_maker was run for it, or NULL.
+ * has ended; runtime_kept_end() tells how. ret->pid is -1. @take_maker was run for it.
  */
 struct err *runtime_exec_kept(int pidfd, const struct runtime_process *p,
 			      const struct cgroupfs *group, struct runtime_maker *take_maker,

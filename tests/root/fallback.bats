@@ -58,3 +58,43 @@ children() { ps -o pid= --ppid "$1" | wc -l; }
 	wait_for 3 eval "[ \$(pidfds $supervisor) -le $pidfds ] && [ \$(children $supervisor) -le $children ]"
 	slipway down -t 0
 }
+
+# slipway-pause and slipway-init are run by execveat, from memory; the one is the supervisor's first.
+failing_exec() {
+	strace -f -qq -o /dev/null -e trace=execveat -e inject=execveat:error=ENOMEM:when=1 "$@"
+}
+
+@test "why the pod's init cannot be run is told, whatever the network" {
+	need_command strace
+	local network
+	for network in bridge none host; do
+		printf 'command: sleep 1000\nnetwork_mode: %s\n' "$network" | service app
+		run failing_exec slipway up -d
+		assert_failure
+		assert_output "slipway: the pod's init: run: Cannot allocate memory"
+		[ -z "$(slipway ps -q)" ]
+	done
+}
+
+@test "why a program cannot be put beside a container's is told" {
+	need_command strace
+	service app <<<'command: sleep 1000'
+	slipway up -d
+	run failing_exec slipway exec -T app true
+	assert_failure
+	assert_output 'slipway: slipway-init: run: Cannot allocate memory'
+	run failing_exec slipway exec -d app true
+	assert_failure
+	assert_output 'slipway: slipway-init: run: Cannot allocate memory'
+	slipway exec -T app true
+	slipway down
+}
+
+@test "the pod's network does not depend on the limit of stacks" {
+	service app <<<'command: sleep 1000'
+	local kilobytes
+	for kilobytes in 64 80000000000; do
+		(ulimit -s "$kilobytes" && slipway up -d)
+		slipway down
+	done
+}
