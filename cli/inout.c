@@ -344,6 +344,28 @@ static const char *path_in_service(const char *text)
 	return colon && *text != '/' && *text != '.' ? colon + 1 : NULL;
 }
 
+/* Into a service of several instances the same goes to each, as with docker compose. */
+static struct err *copy_to_all(const struct cli *c, const char *name, struct pod_copy *copy)
+{
+	auto_pod_state struct pod_state *s = NULL;
+	const char *service = copy->service;
+	struct err *errors = NULL;
+	size_t n = 0;
+
+	TRY(pod_state_read(c->host, name, &s));
+	for (size_t i = 0; i < s->n_services; i++)
+		n += strcmp(s->services[i].service, service) == 0;
+	if (n > 1 && copy->tar)
+		return err_new(EINVAL, "a tar is read once, and %s has %zu instances: --index N",
+			       service, n);
+	for (size_t i = 0; i < s->n_services && n > 1; i++) {
+		copy->service = s->services[i].key;
+		if (strcmp(s->services[i].service, service) == 0)
+			errors = err_join(errors, pod_copy(c->host, name, copy));
+	}
+	return n > 1 ? errors : pod_copy(c->host, name, copy);
+}
+
 struct err *cmd_cp(struct cli *c, const void *values, char **operands, int *ret_code)
 {
 	const struct cp_values *v = values;
@@ -388,5 +410,7 @@ struct err *cmd_cp(struct cli *c, const void *values, char **operands, int *ret_
 		return err_new(ENOTSUP, "cp: -L is offered for files of the host only");
 	TRY(cli_name(c, &name));
 	TRY(cli_host(c));
-	return err_wrap(pod_copy(c->host, name, &copy), "cp %s", operands[0]);
+	return err_wrap(copy.out || v->index ? pod_copy(c->host, name, &copy)
+					     : copy_to_all(c, name, &copy),
+			"cp %s", operands[0]);
 }

@@ -272,7 +272,7 @@ static struct err *start_pod(struct cli *c, const struct pod_plan *plan, struct 
 			     const struct up_values *v, int *ret_code)
 {
 	if (v->renew_volumes)
-		TRY(pod_remove_volumes(c->host, c->project->name, true, NULL));
+		TRY(pod_renew_volumes(c->host, plan, v->resting));
 	struct err *e = detached(v) ? up_detached(c, plan, images, v, ret_code)
 				    : up_attached(c, plan, images, v, ret_code);
 

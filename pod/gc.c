@@ -271,6 +271,22 @@ struct err *pod_remove_volumes(const struct pod_host *h, const char *name, bool 
 	return each_volume(h, name, anonymous, ret_removed, remove_volume);
 }
 
+struct err *pod_renew_volumes(const struct pod_host *h, const struct pod_plan *plan,
+			      char *const *resting)
+{
+	struct err *errors = NULL;
+
+	for (size_t i = 0; i < plan->n_containers; i++) {
+		const struct plan_container *c = &plan->containers[i];
+
+		for (size_t k = 0; k < c->n_mounts && !strv_has(resting, c->service->name); k++)
+			if (strv_has(c->mounts[k].labels, IMAGE_VOLUME_ANONYMOUS) &&
+			    image_volume_exists(h->root, c->mounts[k].source))
+				errors = err_join(errors, remove_volume(h, c->mounts[k].source));
+	}
+	return errors;
+}
+
 static struct err *discard_volume(const struct pod_host *h, const char *volume)
 {
 	auto_free char *to = trash_path(h, volume);

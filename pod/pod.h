@@ -502,6 +502,9 @@ struct err *pod_info(const struct pod_host *h, json_t **ret) must_check;
  */
 struct err *pod_remove_services(const struct pod_host *h, const char *name, char *const *keys,
 				int64_t timeout, bool volumes) must_check;
+/* Removes the anonymous volumes of a pod that does not run, so that it gets new ones; not those of services in @resting. */
+struct err *pod_renew_volumes(const struct pod_host *h, const struct pod_plan *plan,
+			      char *const *resting) must_check;
 /* Removes the volumes that pod @name has made: all, or the anonymous ones. Their names, for who wants them. */
 struct err *pod_remove_volumes(const struct pod_host *h, const char *name, bool anonymous,
 			       char ***ret_removed) must_check;

@@ -55,6 +55,33 @@ a_service() {
 	slipway down
 }
 
+@test "into every instance of a service, out of the first, or with one" {
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: sleep 100, init: true, deploy: {replicas: 2}}
+	END
+	slipway up -d
+	echo one >file
+	slipway cp file a:/tmp/all
+	slipway cp --index 2 file a:/tmp/second
+	local i
+	for i in 1 2; do
+		[ "$(slipway exec -T --index $i a cat /tmp/all)" = one ]
+	done
+	run ! slipway exec -T --index 1 a test -e /tmp/second
+	slipway exec -T --index 2 a test -e /tmp/second
+	slipway exec -T --index 1 a sh -c 'echo first >/tmp/all'
+	slipway cp a:/tmp/all back
+	[ "$(cat back)" = first ]
+	tar -c file >tar
+	run slipway cp - a:/tmp <tar
+	assert_failure
+	assert_output 'slipway: cp -: a tar is read once, and a has 2 instances: --index N'
+	slipway cp --index 2 - a:/tmp <tar
+	slipway exec -T --index 2 a test -e /tmp/file
+	slipway down
+}
+
 @test "owners, when they are wanted" {
 	a_service
 	echo x >file && chown 123:456 file

@@ -1142,6 +1142,22 @@ ids() { for s; do field "$s" ID; done; }
 	run ! slipway exec -T b test -e /anon/b
 }
 
+@test "up -V of one service of a pod that has ended leaves the volumes of the others" {
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms, volumes: [/anon]}
+		  b: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms, volumes: [/anon]}
+	END
+	slipway up -d
+	slipway exec -T a touch /anon/a
+	slipway exec -T b touch /anon/b
+	slipway stop
+	slipway up -d -V b
+	run ! slipway exec -T b test -e /anon/b
+	slipway start a
+	slipway exec -T a test -e /anon/a
+}
+
 @test "down and rm of one service take it out of the pod, running or ended" {
 	compose <<-END
 		services:
