@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cli/list.c - ps and ls. */
 #include <errno.h>
+#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -296,15 +297,34 @@ struct err *cmd_ps(struct cli *c, const void *values, char **operands, int *ret_
 struct ls_values {
 	bool all, quiet;
 	const char *format;
+	char **filter;
 };
 #define V(f) offsetof(struct ls_values, f)
 const struct opt ls_options[] = {
 	{ 'a', "all", OPT_FLAG, NULL, V(all), "stopped pods too" },
 	{ 'q', "quiet", OPT_FLAG, NULL, V(quiet), "only names" },
+	{ 0, "filter", OPT_TEXTS, "name=PATTERN", V(filter),
+	  "only those with such a name, a regular expression" },
 	{ 0, "format", OPT_TEXT, "FORMAT", V(format), FORMAT_HELP },
 	{ 0 },
 };
 #undef V
+
+/* *ret: @name is one of those that are wanted, or all are. */
+static struct err *match_filters(char *const *filters, const char *name, bool *ret)
+{
+	*ret = !filters || !*filters;
+	for (char *const *f = filters; f && *f; f++) {
+		regex_t pattern;
+
+		if (!str_starts(*f, "name=") ||
+		    regcomp(&pattern, *f + strlen("name="), REG_EXTENDED | REG_NOSUB) != 0)
+			return err_new(EINVAL, "--filter: '%s' is not name=PATTERN", *f);
+		*ret |= regexec(&pattern, name, 0, NULL, 0) == 0;
+		regfree(&pattern);
+	}
+	return NULL;
+}
 
 static json_t *pod_json(const struct pod_state *s, const char *status, const char *files)
 {
@@ -347,6 +367,9 @@ struct err *cmd_ls(struct cli *c, const void *values, char **operands, int *ret_
 
 	(void)operands;
 	(void)ret_code;
+	bool wanted;
+
+	TRY(match_filters(v->filter, "", &wanted)); /* also where there is no pod */
 	TRY(listing_new(v->format, headings, LISTING_ARRAY, &l));
 	TRY(cli_host(c));
 	TRY(pod_state_list(c->host, &pods, &n));
@@ -354,7 +377,9 @@ struct err *cmd_ls(struct cli *c, const void *values, char **operands, int *ret_
 		auto_pod_state struct pod_state *s = pods[i];
 		auto_strv char **files = NULL;
 
-		if (e || (!s->alive && !v->all))
+		if (!e)
+			e = match_filters(v->filter, s->name, &wanted);
+		if (e || !wanted || (!s->alive && !v->all))
 			continue;
 		err_ignore(json_get_strv(s->json, "files", &files));
 		auto_free char *joined = strv_join(files, ",");

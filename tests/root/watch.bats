@@ -315,3 +315,20 @@ two_services() {
 	[ "$(jq -r 'select(.service == "a") | .action' events | tr '\n' ' ')" = 'kill die stop start restart kill die stop ' ]
 	[ "$(jq -r 'select(.service == "b") | "\(.action) \(.attributes.signal // .attributes.exitCode)"' events | tr '\n' ,)" = 'kill 1,kill 9,die 137,' ]
 }
+
+@test "ls --filter name=" {
+	compose <<-END
+		services: {a: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms}}
+	END
+	slipway -p shop-one up -d
+	slipway -p shop-two up -d
+	[ "$(slipway ls -q --filter name=shop | sort | paste -sd' ')" = 'shop-one shop-two' ]
+	[ "$(slipway ls -q --filter 'name=-two$' --filter name=^nothing)" = shop-two ]
+	[ "$(slipway ls --filter name=shop-one --format json | jq -r '.[].Name')" = shop-one ]
+	[ -z "$(slipway ls -q --filter name=other)" ]
+	slipway -p shop-one down
+	slipway -p shop-two down
+	run slipway ls --filter status=running
+	assert_failure
+	assert_output "slipway: --filter: 'status=running' is not name=PATTERN"
+}
