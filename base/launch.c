@@ -166,7 +166,7 @@ struct err *launch(const struct launch *what, pid_t *ret_pid, int *ret_pidfd, st
 		.flags = CLONE_VM | what->flags | (ret_pidfd ? CLONE_PIDFD : 0) |
 			 (what->cgroup >= 0 ? CLONE_INTO_CGROUP : 0),
 		.pidfd = (uintptr_t)ret_pidfd,
-		.exit_signal = (uint64_t)what->exit_signal,
+		.exit_signal = SIGCHLD,
 		.cgroup = what->cgroup >= 0 ? (uint64_t)what->cgroup : 0,
 		.stack = (uintptr_t)l->stack,
 		.stack_size = sizeof(l->stack),

@@ -21,10 +21,9 @@ struct launch {
 	char *const *argv;
 	const int *fds; /* become its 3, 4, ...; what else is open there is closed */
 	size_t n_fds;
-	uint64_t flags;	 /* of clone3(2): the namespaces that are new */
-	int cgroup;	 /* directory in cgroup2 to be born in, or -1 */
-	int netns;	 /* to enter, or -1 */
-	int exit_signal; /* until it is the program, then SIGCHLD; 0: none */
+	uint64_t flags; /* of clone3(2): the namespaces that are new */
+	int cgroup;	/* directory in cgroup2 to be born in, or -1 */
+	int netns;	/* to enter, or -1 */
 	bool apart; /* a session of its own, in /, with /dev/null for standard streams: else ours */
 };
 struct launched;

@@ -4,7 +4,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -55,7 +54,6 @@ struct err *pause_start(const struct pause_birth *b, struct pause *ret)
 				  .flags = CLONE_NEWPID,
 				  .cgroup = b->group ? cgroupfs_clone_fd(b->group) : -1,
 				  .netns = b->network,
-				  .exit_signal = SIGCHLD,
 				  .apart = true };
 
 	TRY(err_wrap(launch(&l, &ret->pid, &ret->pidfd, &ret->launched), "the pod's init"));

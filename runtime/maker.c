@@ -19,11 +19,10 @@ enum { MESSAGE_MAX = 8192 };
 
 static void reap(pid_t pid)
 {
-	while (waitpid(pid, NULL, __WALL) < 0 && errno == EINTR)
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
 }
 
-/* One that keeps is nobody's to wait for. */
 static struct err *run(struct runtime_maker *m, int far)
 {
 	static char *const argv[] = { (char *)(uintptr_t) "slipway-init",
@@ -37,8 +36,7 @@ static struct err *run(struct runtime_maker *m, int far)
 				  .fds = fds,
 				  .n_fds = ARRAY_LEN(fds),
 				  .cgroup = -1,
-				  .netns = -1,
-				  .exit_signal = m->keeps ? 0 : SIGCHLD };
+				  .netns = -1 };
 	struct err *e = launch(&l, &m->pid, NULL, &m->launched);
 
 	program_close(program);
@@ -84,7 +82,7 @@ void runtime_maker_free(struct runtime_maker *m)
 	if (!m)
 		return;
 	fd_close(&m->socket); /* the end of it, where it still waits to hear what to make */
-	if (m->pid > 0 && !m->keeps) {
+	if (m->pid > 0 && !m->keeps) {	     /* else it may have somebody to wait for */
 		(void)kill(m->pid, SIGKILL); /* what it has made goes on without it */
 		reap(m->pid);
 	}
@@ -98,7 +96,7 @@ static struct err *failed(struct runtime_maker *m, struct err *take_e)
 	struct err *reason = err_wrap(launch_done(steal(&m->launched)), "slipway-init");
 	int code = err_code(take_e);
 
-	if (reason || !take_e || code == EPIPE || code == ECONNRESET) {
+	if (reason || code == EPIPE || code == ECONNRESET) {
 		err_free(take_e);
 		return reason ? reason : err_new(ECHILD, "slipway-init was killed");
 	}

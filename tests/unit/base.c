@@ -563,7 +563,6 @@ static struct err *launch_script(const char *script, const int *fds, size_t n,
 				  .n_fds = n,
 				  .cgroup = -1,
 				  .netns = -1,
-				  .exit_signal = SIGCHLD,
 				  .apart = true };
 	struct launched *launched = NULL;
 	pid_t pid = -1;
@@ -605,9 +604,7 @@ TEST(a_program_is_launched_with_the_descriptors_it_is_given)
 static struct err *launch_plainly(int program, struct proc_exit *ret)
 {
 	static char *const argv[] = { (char *)(uintptr_t) "true", NULL };
-	const struct launch l = {
-		.program = program, .argv = argv, .cgroup = -1, .netns = -1, .exit_signal = SIGCHLD
-	};
+	const struct launch l = { .program = program, .argv = argv, .cgroup = -1, .netns = -1 };
 	struct launched *launched = NULL;
 	auto_fd int pidfd = -1;
 	pid_t pid = -1;
