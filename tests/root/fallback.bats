@@ -93,7 +93,7 @@ failing_exec() {
 @test "the pod's network does not depend on the limit of stacks" {
 	service app <<<'command: sleep 1000'
 	local kilobytes
-	for kilobytes in 64 80000000000; do
+	for kilobytes in 256 80000000000; do
 		(ulimit -s "$kilobytes" && slipway up -d)
 		slipway down
 	done
