@@ -178,6 +178,8 @@ char *text_binary(int64_t bytes) must_check; /* "320KiB"; the caller's */
 /* By --ansi or COMPOSE_ANSI; else on a terminal, where NO_COLOR is not set. */
 bool use_colour(FILE *out);
 bool cli_is_quiet(const struct cli *c); /* --progress quiet */
+/* As the settings say. */
+struct err *cli_set_up_logging(const struct cli *c) must_check;
 /* A line of what goes on, on standard error; nothing with --progress quiet. */
 void cli_say(const struct cli *c, const char *fmt, ...) printf_like(2, 3);
 

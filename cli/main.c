@@ -90,17 +90,6 @@ static struct err *set_up_colours(const struct cli *c)
 	return c->ansi && setenv("COMPOSE_ANSI", when, 1) < 0 ? err_errno("COMPOSE_ANSI") : NULL;
 }
 
-static struct err *set_up_logging(const struct cli *c)
-{
-	enum log_level level = LOG_LEVEL_INFO;
-	enum log_format format = LOG_TEXT;
-
-	TRY(log_level_parse(pod_config_get(c->config, POD_SETTING_LOG_LEVEL), &level));
-	TRY(log_format_parse(pod_config_get(c->config, POD_SETTING_LOG_FORMAT), &format));
-	log_setup("slipway", level, format);
-	return NULL;
-}
-
 static struct err *run(struct cli *c, int argc, char **argv, int *ret_code)
 {
 	int first = 0;
@@ -118,7 +107,7 @@ static struct err *run(struct cli *c, int argc, char **argv, int *ret_code)
 	}
 	TRY(opt_parse(global_options, argc, argv, true, c, &first));
 	TRY(load_config(c));
-	TRY(set_up_logging(c));
+	TRY(cli_set_up_logging(c));
 	TRY(set_up_colours(c));
 	if (c->name && !*c->name) /* as with docker compose: none is given */
 		c->name = NULL;

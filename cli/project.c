@@ -16,6 +16,17 @@ bool cli_is_quiet(const struct cli *c)
 	return strcmp(pod_config_get(c->config, POD_SETTING_PROGRESS), "quiet") == 0;
 }
 
+struct err *cli_set_up_logging(const struct cli *c)
+{
+	enum log_level level = LOG_LEVEL_INFO;
+	enum log_format format = LOG_TEXT;
+
+	TRY(log_level_parse(pod_config_get(c->config, POD_SETTING_LOG_LEVEL), &level));
+	TRY(log_format_parse(pod_config_get(c->config, POD_SETTING_LOG_FORMAT), &format));
+	log_setup("slipway", level, format);
+	return NULL;
+}
+
 void cli_say(const struct cli *c, const char *fmt, ...)
 {
 	va_list ap;

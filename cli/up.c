@@ -437,9 +437,12 @@ struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_
 
 struct err *cli_up_detached(struct cli *c, char **services, char **scale, bool wait)
 {
-	const struct up_values v = {
-		.detach = true, .wait = wait, .timeout = -1, .wait_timeout = -1, .scale = scale
-	};
+	const struct up_values v = { .detach = true,
+				     .wait = wait,
+				     .timeout = -1,
+				     .wait_timeout = -1,
+				     .scale = scale,
+				     .goes_on = true };
 	struct compose_project *before = steal(&c->project);
 	int code = 0;
 	struct err *e = cmd_up(c, &v, services, &code);

@@ -11,6 +11,7 @@ struct up_values {
 	char **files, **attach, **no_attach, **scale;
 	int64_t timeout, wait_timeout;
 	char **resting; /* no option: see pod_run_options */
+	bool goes_on;	/* no option: the command has more to do afterwards */
 };
 
 /* Whether 'up' returns when all is well, and not when all has been started. */
@@ -20,6 +21,10 @@ void up_finish_trace(void);
 /* Runs the pod to its end, with its output on ours. *@ret_code: what the command is to exit with. */
 struct err *up_attached(const struct cli *c, const struct pod_plan *plan, struct image **images,
 			const struct up_values *v, int *ret_code) must_check;
-/* The same in a child that goes on; returns when the pod is up. */
+/*
+ * The same in a child that goes on. Returns when the pod is up, if the command has more to do;
+ * else only when it has not come up, and the command, of which nothing but that is left, is to
+ * tell why.
+ */
 struct err *up_detached(const struct cli *c, const struct pod_plan *plan, struct image **images,
 			const struct up_values *v, int *ret_code) must_check;

@@ -3,14 +3,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/leave.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/prefault.h"
 #include "base/proc.h"
 #include "base/str.h"
 #include "base/trace.h"
@@ -323,9 +326,13 @@ struct err *up_attached(const struct cli *c, const struct pod_plan *plan, struct
 
 /* ---- up -d: the supervisor is a child that outlives us ---- */
 
-/* What the supervisor tells until the pod is up: 'E' an event, 'U' it is up; or an error's message. */
+/*
+ * What the supervisor tells until the pod is up: 'E' an event, 'U' it is up; or an error's
+ * message. Where nobody is left to understand that, the text of the event, and NUL.
+ */
 struct reporter {
 	int pipe;
+	bool plain, quiet;
 	bool up;
 	struct image **images; /* the pod's state names their layers by then */
 	size_t n_images;
@@ -336,9 +343,10 @@ struct reporter {
 static void report_event(void *ctx, const char *container, const char *what)
 {
 	const struct reporter *r = ctx;
-	auto_free char *line = mem_printf("E Container %s  %s\n", container, what);
+	auto_free char *line =
+		mem_printf("%s Container %s  %s\n", r->plain ? "" : "E", container, what);
 
-	if (!r->up)
+	if (!r->up && !r->quiet)
 		(void)!write(r->pipe, line, strlen(line));
 }
 
@@ -355,7 +363,7 @@ static void report_up(void *ctx)
 
 	if (e)
 		log_warn("%s; the pod will not come back after a reboot", err_text(e));
-	(void)!write(r->pipe, "U\n", 2);
+	(void)!write(r->pipe, r->plain ? "" : "U\n", r->plain ? 1 : 2);
 	fd_close(&r->pipe);
 	auto_err struct err *stays = pod_settle(r->host); /* milliseconds that nobody waits for */
 
@@ -370,23 +378,22 @@ static void forget_record(void *ctx)
 	pod_record_remove(r->host, r->project->name);
 }
 
-static _Noreturn void supervise(const struct cli *c, const struct pod_plan *plan,
-				struct image **images, const struct up_values *v, int pipe,
-				pid_t parent)
+/* Runs the pod in the background; returns when it has not come up, else not at all. */
+static struct err *supervise(const struct cli *c, const struct pod_plan *plan,
+			     struct image **images, const struct up_values *v, struct reporter *r,
+			     pid_t parent)
 {
-	struct reporter r = { .pipe = pipe,
-			      .images = images,
-			      .n_images = c->project->n_services,
-			      .host = c->host,
-			      .project = c->project };
 	struct pod_run_options o = run_options(c, v);
-
-	o.watcher = (struct pod_watcher) {
-		.ctx = &r, .on_event = report_event, .on_up = report_up, .on_ended = forget_record
-	};
-	o.last_words = true;
 	struct pod_result result = { 0 };
 
+	r->images = images;
+	r->n_images = c->project->n_services;
+	r->host = c->host;
+	r->project = c->project;
+	o.watcher = (struct pod_watcher) {
+		.ctx = r, .on_event = report_event, .on_up = report_up, .on_ended = forget_record
+	};
+	o.last_words = true;
 	/* killed before the pod is up, 'up -d' leaves none behind */
 	(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
@@ -395,17 +402,50 @@ static _Noreturn void supervise(const struct cli *c, const struct pod_plan *plan
 	struct err *e = pod_run(plan, c->host, &o, &result);
 
 	up_finish_trace();
-	if (e && !r.up)
-		err_send(r.pipe, err_wrap(e, "%s", "!")); /* '!' tells it from an event */
-	else if (e)
+	if (e && r->up)
 		log_error("%s", err_text(e));
-	fd_close(&r.pipe);
 	auto_err struct err *stays = pod_tidy_trash(c->host, POD_TRASH_AGE);
 
 	if (stays)
 		log_warn("%s", err_text(stays));
-	_exit(e ? EXIT_USAGE : result.exit_code);
+	if (r->up)
+		_exit(e ? EXIT_USAGE : result.exit_code);
+	return e;
 }
+
+/* ---- ...and who waits, a process that does nothing else ---- */
+
+/* What a command that has left goes on with: its own door is open until the pod is up. */
+static struct {
+	int door;
+	pid_t parent;
+} left = { .door = -1 };
+
+/* It has more to say, to who has started it. */
+static struct err *come_back(const struct cli *c)
+{
+	(void)dup2(left.door, STDERR_FILENO);
+	log_pod(NULL);
+	log_to(STDERR_FILENO);
+	return cli_set_up_logging(c);
+}
+
+static struct err *up_left(const struct cli *c, const struct pod_plan *plan, struct image **images,
+			   const struct up_values *v, int *ret_code)
+{
+	if (left.door < 0) {
+		fflush(NULL);
+		TRY(leave(&left.door, &left.parent));
+	}
+	struct reporter r = { .pipe = left.door, .plain = true, .quiet = cli_is_quiet(c) };
+	struct err *e = supervise(c, plan, images, v, &r, left.parent);
+
+	if (!e)
+		*ret_code = EXIT_INTERRUPTED;
+	return err_join(come_back(c), e);
+}
+
+/* ---- ...or a command that has more to do ---- */
 
 static volatile sig_atomic_t supervisor_pid;
 
@@ -454,8 +494,22 @@ static struct err *hear(const struct cli *c, int pipe, bool *ret_up)
 	return err_new(code, "%s", text);
 }
 
-struct err *up_detached(const struct cli *c, const struct pod_plan *plan, struct image **images,
-			const struct up_values *v, int *ret_code)
+static _Noreturn void be_supervisor(const struct cli *c, const struct pod_plan *plan,
+				    struct image **images, const struct up_values *v, int pipe,
+				    pid_t parent)
+{
+	struct reporter r = { .pipe = pipe };
+
+	prefault();
+	struct err *e = supervise(c, plan, images, v, &r, parent);
+
+	if (e)
+		err_send(r.pipe, err_wrap(e, "%s", "!")); /* '!' tells it from an event */
+	_exit(EXIT_USAGE);
+}
+
+static struct err *up_forked(const struct cli *c, const struct pod_plan *plan,
+			     struct image **images, const struct up_values *v, int *ret_code)
 {
 	struct sigaction pass = { .sa_handler = pass_to_supervisor };
 	pid_t parent = getpid(), pid;
@@ -467,7 +521,7 @@ struct err *up_detached(const struct cli *c, const struct pod_plan *plan, struct
 	pid = fork();
 	if (pid == 0) {
 		close(ends[0]);
-		supervise(c, plan, images, v, ends[1], parent);
+		be_supervisor(c, plan, images, v, ends[1], parent);
 	}
 	trace_drop(); /* it is the supervisor's now */
 	pod_early_given(c->early);
@@ -482,4 +536,11 @@ struct err *up_detached(const struct cli *c, const struct pod_plan *plan, struct
 	TRY(hear(c, pipe, &up));
 	*ret_code = up ? 0 : EXIT_INTERRUPTED;
 	return NULL;
+}
+
+struct err *up_detached(const struct cli *c, const struct pod_plan *plan, struct image **images,
+			const struct up_values *v, int *ret_code)
+{
+	return v->goes_on ? up_forked(c, plan, images, v, ret_code)
+			  : up_left(c, plan, images, v, ret_code);
 }

@@ -15,7 +15,6 @@
 /* What it logs goes to a file beside the pods' logs. */
 void pod_go_background(const struct pod_host *h, const char *name, const int *inherited)
 {
-	prefault();
 	auto_free char *path = mem_printf("%s/supervisor.log", h->root);
 	auto_fd int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int log = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
@@ -96,6 +95,7 @@ struct err *pod_launch(const struct pod_host *h, const struct pod_launch *l, int
 
 	if (pid == 0) {
 		close(ends[0]);
+		prefault();
 		supervise(h, l, ends[1]);
 	}
 	close(ends[1]);
