@@ -27,17 +27,14 @@ struct launched {
 
 /* ---- in the child, which has our memory, and so calls nothing of libc ---- */
 
-/* Not even where a check fails: that would end in our memory, too. */
-#define IN_CHILD __attribute__((no_stack_protector, no_sanitize("address", "undefined")))
-
-IN_CHILD static long dup_above(int fd, int least)
+without_libc static long dup_above(int fd, int least)
 {
 	long ret = raw_call(SYS_fcntl, fd, F_DUPFD_CLOEXEC, least, 0, 0);
 
 	return ret == -EINVAL ? -EMFILE : ret; /* beyond the limit altogether */
 }
 
-IN_CHILD static long go_apart(const struct launch *l)
+without_libc static long go_apart(const struct launch *l)
 {
 	long null = raw_call(SYS_openat, AT_FDCWD, (long)"/dev/null", O_RDWR | O_CLOEXEC, 0, 0);
 
@@ -52,7 +49,7 @@ IN_CHILD static long go_apart(const struct launch *l)
 }
 
 /* First out of the way, @report before all others, then into their places. */
-IN_CHILD static long place_fds(struct launched *l, long *program, long *report)
+without_libc static long place_fds(struct launched *l, long *program, long *report)
 {
 	int n = (int)l->what.n_fds, top = FIRST_FD + n;
 	long fd = dup_above(l->far_report, top);
@@ -68,7 +65,7 @@ IN_CHILD static long place_fds(struct launched *l, long *program, long *report)
 	return fd < 0 ? fd : raw_call(SYS_close_range, top, ~0U, CLOSE_ON_EXEC, 0, 0);
 }
 
-IN_CHILD static int become(void *arg)
+without_libc static int become(void *arg)
 {
 	static char *const env[] = { NULL };
 	struct launched *l = arg;

@@ -12,9 +12,6 @@
 
 #include "base/raw.h"
 
-/* Not even where a check fails: that would end in memory which is the child's. */
-#define LEFT __attribute__((no_stack_protector, no_sanitize("address", "undefined"), used))
-
 enum { STACK = 16 << 10 };
 
 /* What the process that was started has kept. */
@@ -26,14 +23,14 @@ static struct {
 	char stack[STACK] __attribute__((aligned(16)));
 } left;
 
-static LEFT void pass_on(int number)
+without_libc static void pass_on(int number)
 {
 	if (left.child > 0)
 		(void)raw_call(SYS_kill, left.child, number, 0, 0, 0);
 }
 
 /* As the child did. */
-static LEFT void end(void)
+without_libc static void end(void)
 {
 	int status = 0;
 	long rc;
@@ -47,7 +44,7 @@ static LEFT void end(void)
 }
 
 /* Up to a NUL, which is the end. */
-static LEFT void show(const char *text, long n)
+without_libc static void show(const char *text, long n)
 {
 	long len = 0;
 
@@ -63,7 +60,7 @@ static LEFT void show(const char *text, long n)
 }
 
 /* The process that was started, from now on. */
-static LEFT void wait_for_child(long child)
+without_libc static void wait_for_child(long child)
 {
 	char text[1024];
 

@@ -5,6 +5,12 @@
  */
 #pragma once
 
+/*
+ * Of every function of such a process: a check that fails in it would end in our memory, by
+ * libc, and with our locks.
+ */
+#define without_libc __attribute__((no_stack_protector, no_sanitize("address", "undefined")))
+
 /* A negative result is the error's number. */
 #if defined(__x86_64__)
 static inline long raw_call(long number, long a, long b, long c, long d, long e)

@@ -27,7 +27,7 @@
 #include "pod/internal.h"
 
 /* Docker's defaults for a new network: ping and low ports for everybody in it. */
-static void set_knob(const char *path, const char *text, size_t len)
+without_libc static void set_knob(const char *path, const char *text, size_t len)
 {
 	long fd = raw_call(SYS_openat, AT_FDCWD, (long)path, O_WRONLY | O_CLOEXEC, 0, 0);
 
@@ -36,7 +36,7 @@ static void set_knob(const char *path, const char *text, size_t len)
 }
 
 /* Before anything is in it that may want others. */
-static void set_defaults(void)
+without_libc static void set_defaults(void)
 {
 	static const char groups[] = "0 2147483647", port[] = "0";
 
@@ -45,7 +45,7 @@ static void set_defaults(void)
 }
 
 /* Sends the namespace, or the error's number alone. */
-static int make(void *arg)
+without_libc static int make(void *arg)
 {
 	static char path[] = "/proc/self/ns/net";
 	int error = 0;

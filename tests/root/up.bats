@@ -1122,7 +1122,8 @@ ids() { for s; do field "$s" ID; done; }
 	[ "$(slipway exec -T d pwd)" = /tmp ]
 }
 
-@test "up -V starts anew what runs, with other anonymous volumes" {
+# A pod of a and b, each with a file in an anonymous volume.
+two_with_volumes() {
 	compose <<-END
 		services:
 		  a: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms, volumes: [/anon]}
@@ -1131,6 +1132,10 @@ ids() { for s; do field "$s" ID; done; }
 	slipway up -d
 	slipway exec -T a touch /anon/a
 	slipway exec -T b touch /anon/b
+}
+
+@test "up -V starts anew what runs, with other anonymous volumes" {
+	two_with_volumes
 	slipway up -d -V a
 	run ! slipway exec -T a test -e /anon/a
 	slipway exec -T b test -e /anon/b
@@ -1143,14 +1148,7 @@ ids() { for s; do field "$s" ID; done; }
 }
 
 @test "up -V of one service of a pod that has ended leaves the volumes of the others" {
-	compose <<-END
-		services:
-		  a: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms, volumes: [/anon]}
-		  b: {image: $registry/busybox, command: sleep 1000, stop_grace_period: 100ms, volumes: [/anon]}
-	END
-	slipway up -d
-	slipway exec -T a touch /anon/a
-	slipway exec -T b touch /anon/b
+	two_with_volumes
 	slipway stop
 	slipway up -d -V b
 	run ! slipway exec -T b test -e /anon/b
