@@ -21,6 +21,7 @@ struct limit_job {
 	const char *rootfs;
 	const char *tmp;    /* where upper directories and mount points are made */
 	const char *cgroup; /* a cgroup2 directory, or NULL */
+	const char *socket; /* where a pod listens; NULL: no pod */
 	bool keep;	    /* leave the directories in tmp */
 	bool plain;	    /* the rootfs as it is, without an overlay */
 	char *binds[BINDS_MAX][2];
@@ -43,8 +44,31 @@ struct limit_container {
 /* Prints and exits: this program measures, and a failed measurement is none. */
 _Noreturn void limit_die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* CLOCK_MONOTONIC in nanoseconds; what is between two of them in microseconds. */
+int64_t limit_now(void);
+double limit_us(int64_t from, int64_t to);
+
+void limit_pipe(int fds[2]);
+
+/* What each container has for itself; the network is the pod's, or its own. */
+extern const uint64_t limit_namespaces;
+
 /* clone3 without a stack, so as fork does it: returns twice. @group_fd may be -1. */
 pid_t limit_clone(uint64_t flags, int group_fd, int *pidfd);
+
+int limit_make_group(const char *path);
+/* Waits until its last process has left it. */
+void limit_remove_group(const char *path);
+/* What a container has on disk, made and removed; @group is what its cgroup is called. */
+void limit_prepare(const struct limit_job *job, const char *group, int number,
+		   struct limit_container *c);
+void limit_remove(const struct limit_job *job, const struct limit_container *c);
+/* Reads @n lines of stamp's and returns the last time; fewer, if all writers are gone: 0. */
+int64_t limit_read_stamps(int fd, size_t n);
+
+/* limit_pod.c: both return the exit status. */
+int limit_pod(const struct limit_job *job, size_t n, int64_t start);
+int limit_down(const struct limit_job *job, int64_t start);
 
 /* limit_child.c: the container's side, up to and including exec. */
 _Noreturn void limit_child(const struct limit_job *job, const struct limit_container *c);

@@ -85,11 +85,13 @@ class Limit(Tool):
         return {"first": times["first"] + late, "exit": end}
 
     def pod(self, count):
-        times, late, _ = self.measure("pod", str(count), self.bench.rootfs, "/bench/stamp",
+        at = ["-s", self.bench.path("limit.socket")]
+        times, late, _ = self.measure(*at, "pod", str(count), self.bench.rootfs, "/bench/stamp",
                                       "--stay")
+        stop, late_stop, end = self.measure(*at, "down")
         # `up -d` is to return once all are running, so the limit for that is the last exec
         return {"first": times["first"] + late, "exit": times["first"] + late,
-                "down": times["down"], "gone": times["gone"]}
+                "down": stop["down"] + late_stop, "gone": end}
 
     def up(self):
         return self.pod(1)
