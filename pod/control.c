@@ -35,6 +35,7 @@ struct client {
 	bool waiting, starting, healthy, applied;
 	bool running_out; /* of what is still to be started, too */
 	bool removing;	  /* what has ended is taken out of the pod */
+	bool forgetting;  /* the pod is to leave nothing */
 	bool listening, attached;
 	bool lost; /* it is to be dropped when nobody is at work with the list */
 };
@@ -352,6 +353,10 @@ static struct err *obey(struct client *c, const char *text, size_t len)
 		return stop_services(p, c, argument);
 	if (strcmp(what, "remove") == 0 || strcmp(what, "remove-volumes") == 0)
 		return remove_services(p, c, argument, what[6] == '-');
+	if (strcmp(what, "down") == 0) {
+		p->to_forget = c->forgetting = true;
+		return stop_services(p, c, argument);
+	}
 	if (strcmp(what, "suspend") == 0) {
 		p->interrupted = true;
 		return stop_services(p, c, NULL);
@@ -544,6 +549,8 @@ static struct err *outcome(struct pod *p, const struct client *c)
 		return steal(&p->apply_error);
 	if (c->healthy)
 		return first_not_up(p, c);
+	if (c->forgetting)
+		return steal(&p->forget_error);
 	if (c->starting && pod_is_ending(p))
 		return err_new(EINTR, "pod %s is being stopped", p->plan->name);
 	for (char **s = c->services; c->starting && s && *s; s++) {

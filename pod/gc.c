@@ -116,8 +116,9 @@ struct err *pod_collect(const struct pod_host *h)
 }
 
 /*
- * Asks until nobody has the lock any more: who has it may not hear yet, because it
- * is starting, or not any more, because the kernel is still ending it.
+ * Asks until the supervisor has ended the pod and forgotten it, or nobody has the lock any
+ * more (*@ret_lock): who has it may not hear yet, because it is starting, or not any more,
+ * because it or the kernel is still ending it.
  */
 static struct err *end(const struct pod_host *h, const char *name, int64_t timeout_ms,
 		       int *ret_lock)
@@ -130,18 +131,18 @@ static struct err *end(const struct pod_host *h, const char *name, int64_t timeo
 
 	for (unsigned us = POLL_FIRST; proc_now_ms() - heard < DOWN_WAIT;
 	     us = us < POLL_MOST ? 2 * us : us) {
-		struct err *e = pod_ask(h, name, "stop", NULL, timeout);
+		struct err *e = pod_ask(h, name, "down", NULL, timeout);
 
-		if (e && err_code(e) != ENOENT)
+		if (err_code(e) != ENOENT && err_code(e) != EPIPE)
 			return e;
-		if (!e)
+		if (err_code(e) == EPIPE)
 			heard = proc_now_ms();
 		err_free(e);
 		e = fd_lock(AT_FDCWD, path, LOCK_EX | LOCK_NB, ret_lock);
 		if (err_code(e) != EWOULDBLOCK)
 			return e;
 		err_free(e);
-		usleep(us); /* it answers, and then lets go of the lock */
+		usleep(us);
 	}
 	return err_new(
 		EBUSY,
@@ -162,7 +163,7 @@ struct err *pod_down(const struct pod_host *h, const char *name, int64_t timeout
 		return err_new(ENOENT, "no such pod: %s", name);
 	auto_err struct err *e = end(h, name, timeout_ms, &lock);
 
-	if (err_code(e) == ENOENT) /* somebody else has removed it meanwhile */
+	if (err_code(e) == ENOENT || (!e && lock < 0)) /* somebody else has removed it */
 		return NULL;
 	if (e)
 		return steal(&e);

@@ -333,6 +333,8 @@ struct pod {
 	bool told_stopping;
 	int64_t asked_timeout; /* milliseconds for each service of a pod that stops; -1: none */
 	bool stopping, killing, interrupted, by_sigint, finished;
+	bool to_forget; /* with its end its state, logs and directories go */
+	struct err *forget_error;
 	bool over;			  /* on_end was, or is about to be, called */
 	bool dirty;			  /* state.json is out of date */
 	bool stale;			  /* and could not be written */
@@ -379,7 +381,7 @@ void apply_forget(struct pod *p); /* the plans: nobody uses them any more */
 /* trash.c */
 /* A new path in ROOT/trash, named after @label. The caller's. */
 char *trash_path(const struct pod_host *h, const char *label) must_check;
-/* Puts @tree there, where it is to be removed some time; one that is not there is fine. */
+/* Puts @tree there, to be removed some time; where that cannot be, now. One that is not there is fine. */
 struct err *trash_put(const struct pod_host *h, const char *tree, const char *label) must_check;
 
 /* steps.c */

@@ -235,16 +235,31 @@ static void close_pod(struct pod *p)
 	fd_cleanup(&p->own_pidns);
 	fd_cleanup(&p->lock);
 	netns_free(p->old_net);
+	err_free(p->forget_error);
 	free(p);
 }
 
-/* A pod that never came up leaves nothing, not even a directory. */
-static void forget_pod(const struct pod *p)
+/*
+ * A pod that never came up leaves nothing, not even a directory; nor does one
+ * that is down. From then on the next one of this name may begin.
+ */
+static struct err *forget_pod(const struct pod *p)
 {
 	auto_free char *data = state_data(p->host, p->plan->name, NULL);
 
-	err_ignore(fd_remove_tree(AT_FDCWD, data));
-	err_ignore(state_forget(p->host, p->plan->name));
+	TRY(trash_put(p->host, data, p->plan->name));
+	return state_forget(p->host, p->plan->name);
+}
+
+static void leave_state(struct pod *p)
+{
+	if (p->to_forget)
+		p->forget_error = forget_pod(p);
+	else if (p->up && !p->options->transient)
+		state_write(p);
+	else
+		err_ignore(forget_pod(p));
+	p->dirty = false;
 }
 
 struct err *pod_start(const struct pod_plan *plan, const struct pod_host *h,
@@ -330,13 +345,9 @@ struct err *pod_finish(struct pod *take_p, struct pod_result *ret)
 	p->finished = true;
 	steps_undo(p);
 	e = add_last_words(p, e);
-	if (p->up && !p->options->transient)
-		state_write(p);
-	else
-		forget_pod(p);
-	p->dirty = false;
 	if (!e && !p->interrupted && p->options->watcher.on_ended)
 		p->options->watcher.on_ended(p->options->watcher.ctx);
+	leave_state(p);
 	control_advance(p);
 	*ret = (struct pod_result) { .exit_code = exit_code_of(p),
 				     .interrupted = p->interrupted,
@@ -367,7 +378,7 @@ struct err *pod_create(const struct pod_plan *plan, const struct pod_host *h)
 
 		e = state_store(&p);
 		if (e && access(state, F_OK) < 0) /* nor was there one before */
-			forget_pod(&p);
+			err_ignore(forget_pod(&p));
 	}
 	free_containers(&p);
 	free(p.cgroup_path);

@@ -384,5 +384,6 @@ void steps_undo(struct pod *p)
 	if (p->group)
 		remove_groups(p);
 	cgroupfs_free(steal(&p->group));
-	steps_forget_rootfs(p);
+	if (!p->to_forget) /* else with all the rest */
+		steps_forget_rootfs(p);
 }

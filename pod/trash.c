@@ -34,10 +34,11 @@ static bool is_large(const struct weight *w)
 char *trash_path(const struct pod_host *h, const char *label)
 {
 	auto_free char *trash = mem_printf("%s/trash", h->root);
+	static unsigned count; /* two may come within one millisecond */
 
 	err_ignore(fd_mkdirs(AT_FDCWD, trash, 0700));
-	return mem_printf("%s/%s-%d-%llu", trash, label, getpid(),
-			  (unsigned long long)proc_now_ms());
+	return mem_printf("%s/%s-%d-%llu-%u", trash, label, getpid(),
+			  (unsigned long long)proc_now_ms(), count++);
 }
 
 struct err *trash_put(const struct pod_host *h, const char *tree, const char *label)
@@ -46,9 +47,8 @@ struct err *trash_put(const struct pod_host *h, const char *tree, const char *la
 		return NULL;
 	auto_free char *to = trash_path(h, label);
 
-	if (rename(tree, to) == 0 || errno == ENOENT)
-		return NULL;
-	return errno == EXDEV ? fd_remove_tree(AT_FDCWD, tree) : err_errno("put %s aside", tree);
+	/* another file system, or one that is full: it cannot wait then */
+	return rename(tree, to) == 0 ? NULL : fd_remove_tree(AT_FDCWD, tree);
 }
 
 /* Stops as soon as it is clear. */

@@ -291,3 +291,28 @@ works() {
 	[ -z "$(ls full/pods)" ]
 	umount full
 }
+
+@test "down: what the pod has left is gone when it returns, and a large log a moment later" {
+	service a <<<$'command: sh -c "head -c 20000000 /dev/zero | tr \'\\\\0\' x | fold; touch /tmp/done; sleep 100"\ninit: true\nlogging: {driver: json-file}'
+	slipway up -d
+	wait_for 10 slipway exec -T a test -e /tmp/done
+	slipway down
+	[ ! -e "$SLIPWAY_RUN/pods/$project" ]
+	[ ! -e "$SLIPWAY_ROOT/pods/$project" ]
+	wait_for 5 eval '[ "$(du -sm "$SLIPWAY_ROOT/trash" | cut -f1)" -lt 5 ]'
+}
+
+@test "down of a pod whose files cannot be removed says so, and can be had again" {
+	service a <<<$'command: sleep 100\ninit: true'
+	slipway up -d
+	mkdir "$SLIPWAY_RUN/pods/$project/kept"
+	mount -t tmpfs kept "$SLIPWAY_RUN/pods/$project/kept"
+	run --separate-stderr slipway down
+	assert_failure 1
+	assert_one_message "remove $SLIPWAY_RUN/pods/$project: "
+	umount "$SLIPWAY_RUN/pods/$project/kept"
+	slipway down
+	[ ! -e "$SLIPWAY_RUN/pods/$project" ]
+	run slipway ls -aq
+	assert_output ""
+}

@@ -7,7 +7,7 @@
 #include "base/fd.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "pod/pod.h"
+#include "pod/internal.h"
 #include "tests/check.h"
 
 static void put(const char *name, off_t bytes)
@@ -57,5 +57,43 @@ TEST(no_trash_is_no_error)
 	auto_err struct err *e = pod_tidy_trash(&h, 0);
 
 	CHECK_STR(err_text(e), "success");
+	free(h.root);
+}
+
+TEST(two_of_one_name_at_once_are_both_put_aside)
+{
+	struct pod_host h = { .root = mem_strdup(check_dir()) };
+	auto_free char *tree = mem_printf("%s/tree", check_dir());
+	auto_free char *inner = mem_printf("%s/inner", tree);
+
+	for (int i = 0; i < 2; i++) {
+		auto_err struct err *made = fd_mkdirs(AT_FDCWD, inner, 0700);
+		auto_err struct err *e = trash_put(&h, tree, "twin");
+
+		CHECK_STR(err_text(made), "success");
+		CHECK_STR(err_text(e), "success");
+		CHECK(access(tree, F_OK) < 0);
+	}
+	auto_free char *there = left();
+	auto_strv char **names = str_split(there, " ");
+
+	CHECK(strv_len(names) == 2);
+	free(h.root);
+}
+
+TEST(what_cannot_be_put_aside_is_removed)
+{
+	struct pod_host h = { .root = mem_strdup(check_dir()) };
+	auto_free char *tree = mem_printf("%s/tree", check_dir());
+	auto_free char *inner = mem_printf("%s/inner", tree);
+	auto_free char *trash = mem_printf("%s/trash", check_dir());
+	auto_fd int file = open(trash, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	auto_err struct err *made = fd_mkdirs(AT_FDCWD, inner, 0700);
+	auto_err struct err *e = trash_put(&h, tree, "tree");
+
+	CHECK(file >= 0);
+	CHECK_STR(err_text(made), "success");
+	CHECK_STR(err_text(e), "success");
+	CHECK(access(tree, F_OK) < 0);
 	free(h.root);
 }
