@@ -212,8 +212,9 @@ static struct err *create_in(const struct cli *c, char *const *wanted)
 		       c->project->name);
 }
 
-static struct err *create(struct cli *c, struct image **images, bool force, const char *running,
-			  char *const *wanted)
+/* Where a pod has ended, containers that have not changed stay what they are; @there: NULL, or its state. */
+static struct err *create(struct cli *c, struct image **images, bool force,
+			  const struct pod_state *there, char *const *wanted)
 {
 	auto_pod_plan struct pod_plan *plan = NULL;
 	auto_strv char **warnings = NULL;
@@ -222,10 +223,10 @@ static struct err *create(struct cli *c, struct image **images, bool force, cons
 	for (char **w = warnings; w && *w; w++)
 		log_warn("%s", *w);
 	TRY(e);
-	if (running && !force)
+	if (there && there->alive && !force)
 		return create_in(c, wanted);
-	if (running)
-		TRY(pod_down(c->host, running, -1));
+	if (there && force)
+		TRY(pod_down(c->host, there->name, -1));
 	TRY(pod_create(plan, c->host));
 	cli_say(c, " Pod %s  Created", c->project->name);
 	return NULL;
@@ -251,7 +252,7 @@ struct err *cli_create(struct cli *c, const char *policy, bool quiet, bool force
 	if (s && s->alive)
 		TRY(cli_widen_project(c, s, operands));
 	TRY(cli_images(c, policy, quiet, &images));
-	struct err *e = create(c, images, force || (s && !s->alive), s ? s->name : NULL, wanted);
+	struct err *e = create(c, images, force, s, wanted);
 
 	cli_images_free(c, images);
 	return e;

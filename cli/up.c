@@ -184,18 +184,27 @@ struct asked {
 	char **names, **wanted;
 };
 
+/* Services that get new containers also where they have not changed. */
+static char **find_anew(const struct up_values *v, const struct asked *a)
+{
+	char **anew = NULL;
+
+	for (char **w = a->wanted; w && *w; w++) {
+		bool named = !*a->names || strv_has(a->names, *w);
+
+		if (named ? v->force || v->renew_volumes : v->force_deps)
+			strv_add(&anew, mem_strdup(*w));
+	}
+	return anew;
+}
+
 /* Replaces the services that have changed; *ret_done: that was all. */
 static struct err *apply(const struct cli *c, const struct up_values *v, const struct asked *a,
 			 bool *ret_done)
 {
-	auto_strv char **anew = v->force || v->renew_volumes ? strv_dup(a->names) : NULL;
-
-	for (char **w = a->wanted; v->force_deps && w && *w; w++)
-		if (!strv_has(a->names, *w))
-			strv_add(&anew, mem_strdup(*w));
 	const struct pod_update update = { .timeout = v->timeout,
 					   .services = *a->names ? a->wanted : NULL,
-					   .anew = anew,
+					   .anew = v->anew,
 					   .renew_volumes = v->renew_volumes };
 	struct err *e = pod_apply(c->host, c->project, &update);
 
@@ -257,7 +266,7 @@ static struct err *replace_running(const struct cli *c, const struct pod_plan *p
 	if (*ret_go_on) {
 		log_info("pod %s %s: it is started anew", c->project->name,
 			 changed ? "has changed" : "runs");
-		return pod_down(c->host, c->project->name, v->timeout);
+		return pod_halt(c->host, c->project->name, v->timeout);
 	}
 	if (!detached(v))
 		return err_new(EBUSY,
@@ -398,12 +407,15 @@ static struct err *up(struct cli *c, const struct up_values *v, char **operands,
 	(void)trace_next(since, "plan");
 	for (char **w = warnings; w && *w; w++)
 		log_warn("%s", *w);
+	const struct asked asked = { operands, wanted };
+
+	own.anew = find_anew(v, &asked);
 	if (!e)
-		e = bring_up(c, plan, images, running, &own,
-			     &(const struct asked) { operands, wanted }, ret_code);
+		e = bring_up(c, plan, images, running, &own, &asked, ret_code);
 	pod_plan_free(steal(&plan));
 	cli_images_free(c, images);
 	strv_free(own.resting);
+	strv_free(own.anew);
 	return e;
 }
 

@@ -10,8 +10,8 @@ struct up_values {
 	const char *pull, *exit_from, *trace;
 	char **files, **attach, **no_attach, **scale;
 	int64_t timeout, wait_timeout;
-	char **resting; /* no option: see pod_run_options */
-	bool goes_on;	/* no option: the command has more to do afterwards */
+	char **resting, **anew; /* no options: see pod_run_options */
+	bool goes_on;		/* no option: the command has more to do afterwards */
 };
 
 /* Whether 'up' returns when all is well, and not when all has been started. */

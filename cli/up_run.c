@@ -41,6 +41,7 @@ static struct pod_run_options run_options(const struct cli *c, const struct up_v
 			 : v->abort_on_failure || kill	  ? POD_ABORT_ON_FAILURE
 							  : POD_ABORT_NEVER,
 		.resting = v->resting,
+		.anew = v->anew,
 		.exit_from = v->exit_from ? v->exit_from : policy->main,
 		.main = policy->main,
 	};

@@ -147,6 +147,7 @@ char *compose_text(const struct compose_project *p, const struct compose_service
 		node_free(node_take(copy, unimportant[i]));
 	if (deploy)
 		node_free(node_take(deploy, "replicas"));
+	attr_prune(service_attrs, copy, true); /* said or not, it is the same */
 	emit_json(copy, out);
 	emit_used(owner, copy, "configs", out);
 	emit_used(owner, copy, "secrets", out);

@@ -198,6 +198,14 @@ static bool is_replaced(const struct container *old, const struct plan_container
 	       strv_has(r->anew, c->service->name);
 }
 
+/* It does not run on, but is started again, as what it was. */
+static bool comes_back(const struct container *old, const struct plan_container *c,
+		       const struct request *r)
+{
+	return old && !old->removed && str_eq(old->plan->hash, c->hash) &&
+	       !strv_has(r->anew, c->service->name);
+}
+
 /* The services that do not run on as they are: changed, ended, or to be restarted with one of them. */
 static char **find_replaced(const struct pod *p, const struct pod_plan *plan,
 			    const struct request *r)
@@ -256,7 +264,11 @@ static struct container **choose(struct pod *p, const struct pod_plan *plan, cha
 			chosen[i]->planned = plan;
 			continue;
 		}
+		struct container *old = pod_find(p, c->key);
+
 		chosen[i] = container_new(p, c);
+		if (comes_back(old, c, r))
+			adopt_running(chosen[i], old);
 		chosen[i]->born = chosen[i]->planned = plan;
 		chosen[i]->reason = START_BY_CHANGE;
 	}
@@ -381,6 +393,18 @@ void apply_failed(struct pod *p, size_t index, struct err *take_e)
 			steps_give_up(p, i);
 }
 
+/* Who comes after it begins with what the image has. */
+static void forget_retired(struct pod *p, struct container *c)
+{
+	if (!c->removed)
+		pod_event(p, c, "destroy", "Removed");
+	log_free(steal(&c->log));
+	container_forget_files(c);
+	container_forget_logs(c);
+	if (c->renewed)
+		container_forget_volumes(c);
+}
+
 static void on_retired_event(void *arg)
 {
 	struct pod *p = arg;
@@ -395,12 +419,9 @@ static void on_retired_event(void *arg)
 			p->retired[kept++] = c;
 			continue;
 		}
-		if (!c->removed)
-			pod_event(p, c, "destroy", "Removed");
 		err_ignore(cgroupfs_destroy(steal(&c->group), CGROUP_WAIT));
-		container_forget_files(c); /* who comes after it begins with the image's */
-		if (c->renewed)
-			container_forget_volumes(c);
+		if (!c->succeeded)
+			forget_retired(p, c);
 		container_free(c);
 	}
 	p->n_retired = kept;

@@ -208,6 +208,8 @@ static struct err *prepare(struct pod *p, struct container *c)
 					  .address = pod_address(p),
 					  .names = p->join.names };
 
+	if (!c->log && !c->spec)
+		adopt_nothing(c);
 	if (!c->log)
 		TRY(log_open(p->host, p->plan->name, c->plan, c->id, p->loop, &c->log));
 	if (c->spec)
@@ -222,7 +224,7 @@ static struct err *prepare(struct pod *p, struct container *c)
 static void born(struct pod *p, struct container *c)
 {
 	c->traced = trace_begin();
-	if (c->state == CONTAINER_PLANNED)
+	if (c->state == CONTAINER_PLANNED && !c->adopted)
 		control_tell(p, c, "create", 0);
 	watch_free(c->on_kill_time); /* of the run before */
 	c->on_kill_time = NULL;

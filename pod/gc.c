@@ -48,17 +48,18 @@ static bool is_transient(const char *state)
 	return !e && json_is_true(json_at(j, "transient"));
 }
 
-/* A dead pod's groups and upper directories; its state stays and says that it died. */
+/*
+ * A dead pod's groups; its state stays and says that it died, and what its containers have
+ * written stays, too: see adopt.c.
+ */
 static struct err *collect_dead(const struct pod_host *h, const struct cgroupfs_host *cgroups,
 				const char *name)
 {
 	auto_free char *group = mem_printf("%s/%s", h->cgroup_parent, name);
-	auto_free char *rootfs = state_data(h, name, "rootfs");
 	auto_free char *path = state_path(h, name, "state.json");
 	auto_free char *data = state_data(h, name, NULL);
 
 	TRY(cgroupfs_remove(cgroups, group, true, CGROUP_WAIT));
-	TRY(trash_put(h, rootfs, name));
 	if (access(path, F_OK) == 0 && !is_transient(path))
 		return NULL;
 	/* it never came up: no trace of it is of use */
@@ -69,12 +70,11 @@ static struct err *collect_dead(const struct pod_host *h, const struct cgroupfs_
 static bool needs_collecting(const struct pod_host *h, const struct cgroupfs_host *cgroups,
 			     const char *name)
 {
-	auto_free char *rootfs = state_data(h, name, "rootfs");
 	auto_free char *path = state_path(h, name, "state.json");
 	auto_free char *group = mem_printf("%s/%s", h->cgroup_parent, name);
 	auto_strv char **below = NULL;
 
-	if (access(rootfs, F_OK) == 0 || access(path, F_OK) < 0 || is_transient(path))
+	if (access(path, F_OK) < 0 || is_transient(path))
 		return true;
 	err_ignore(cgroupfs_list(cgroups, group, &below));
 	return below != NULL;
@@ -116,11 +116,11 @@ struct err *pod_collect(const struct pod_host *h)
 }
 
 /*
- * Asks until the supervisor has ended the pod and forgotten it, or nobody has the lock any
- * more (*@ret_lock): who has it may not hear yet, because it is starting, or not any more,
- * because it or the kernel is still ending it.
+ * Asks until nobody has the lock any more (*@ret_lock), or, where the pod is to be forgotten,
+ * the supervisor has done that: who has it may not hear yet, because it is starting, or not
+ * any more, because it or the kernel is still ending it.
  */
-static struct err *end(const struct pod_host *h, const char *name, int64_t timeout_ms,
+static struct err *end(const struct pod_host *h, const char *name, bool forget, int64_t timeout_ms,
 		       int *ret_lock)
 {
 	auto_free char *path = state_path(h, name, "lock");
@@ -131,11 +131,11 @@ static struct err *end(const struct pod_host *h, const char *name, int64_t timeo
 
 	for (unsigned us = POLL_FIRST; proc_now_ms() - heard < DOWN_WAIT;
 	     us = us < POLL_MOST ? 2 * us : us) {
-		struct err *e = pod_ask(h, name, "down", NULL, timeout);
+		struct err *e = pod_ask(h, name, forget ? "down" : "stop", NULL, timeout);
 
-		if (err_code(e) != ENOENT && err_code(e) != EPIPE)
+		if (err_code(e) != ENOENT && err_code(e) != EPIPE && (e || forget))
 			return e;
-		if (err_code(e) == EPIPE)
+		if (err_code(e) != ENOENT)
 			heard = proc_now_ms();
 		err_free(e);
 		e = fd_lock(AT_FDCWD, path, LOCK_EX | LOCK_NB, ret_lock);
@@ -161,7 +161,7 @@ struct err *pod_down(const struct pod_host *h, const char *name, int64_t timeout
 	TRY(state_check_name(name));
 	if (access(dir, F_OK) < 0)
 		return err_new(ENOENT, "no such pod: %s", name);
-	auto_err struct err *e = end(h, name, timeout_ms, &lock);
+	auto_err struct err *e = end(h, name, true, timeout_ms, &lock);
 
 	if (err_code(e) == ENOENT || (!e && lock < 0)) /* somebody else has removed it */
 		return NULL;
@@ -173,6 +173,17 @@ struct err *pod_down(const struct pod_host *h, const char *name, int64_t timeout
 		return NULL; /* that was all, and what is there now is another's */
 	TRY(fd_remove_tree(AT_FDCWD, data));
 	return state_forget(h, name);
+}
+
+struct err *pod_halt(const struct pod_host *h, const char *name, int64_t timeout_ms)
+{
+	auto_fd int lock = -1;
+	struct err *e = end(h, name, false, timeout_ms, &lock);
+
+	if (err_code(e) != ENOENT)
+		return e;
+	err_free(e); /* somebody has removed it meanwhile */
+	return NULL;
 }
 
 /* Of pods of an earlier boot nothing is left in RUN; their directories belong to nobody. */
@@ -427,12 +438,9 @@ static struct err *leaked_files(const struct pod_host *h, const struct living *l
 		return NULL;
 	TRY(fd_list(dir, &names));
 	for (char **n = names; n && *n; n++) {
-		auto_free char *rootfs = state_data(h, *n, "rootfs");
 		auto_free char *state = state_path(h, *n, "state.json");
 
-		if (!strv_has(l->names, *n) && access(rootfs, F_OK) == 0)
-			strv_add(ret, mem_printf("directory %s", rootfs));
-		else if (!strv_has(l->names, *n) && access(state, F_OK) < 0)
+		if (!strv_has(l->names, *n) && access(state, F_OK) < 0)
 			strv_add(ret, mem_printf("directory %s/%s", pods, *n));
 	}
 	return NULL;

@@ -165,8 +165,7 @@ struct err *spec_make(const struct pod_plan *plan, const struct plan_container *
 		      const struct pod_host *h, const struct spec_place *place,
 		      const struct container_spec *like, struct container_spec **ret) must_check;
 struct runtime_spec *spec_runtime(struct container_spec *s);
-/* Before the container is made again: overlayfs refuses an upper directory whose volatile mount has
- * ended, because a crash may have lost data; in the same boot it is all there. */
+/* Before the container is made again. */
 struct err *spec_renew(const struct plan_container *c, const struct cgroupfs_host *cgroups,
 		       struct container_spec *s) must_check;
 /* The rules for its devices, as a part of its limits; borrowed. */
@@ -256,6 +255,8 @@ struct container {
 	uint64_t started_ms;
 	uint64_t traced; /* when its present phase began, for the trace */
 	char id[65];	 /* 64 hex digits by chance */
+	bool adopted;	 /* it is one that was there before: see adopt.c */
+	bool succeeded;	 /* by one that is the same */
 	char *created, *started, *finished;
 	uint64_t start_time;  /* of the process, proc(5) */
 	int64_t stop_timeout; /* milliseconds between the signal and SIGKILL */
@@ -315,6 +316,8 @@ struct pod {
 	struct client *clients;
 	struct err *failure; /* the first thing that went wrong */
 	bool only_created;   /* pod_create(): nothing runs */
+	char *boot;	     /* of this host */
+	bool has_past;	     /* a run before, whose state and files are there */
 	bool up;	     /* on_up was called */
 	const struct container *aborted_by;
 	const struct container *culprit; /* for whose sake the pod did not come up */
@@ -377,6 +380,18 @@ void apply_advance(struct pod *p, bool all); /* @all: every step is done */
 void apply_kill(struct pod *p);		     /* and waits for those on their way out */
 void apply_end(struct pod *p);
 void apply_forget(struct pod *p); /* the plans: nobody uses them any more */
+
+/* adopt.c */
+/* The id of this boot of the host, the caller's; NULL: there is none. */
+char *adopt_boot(void) must_check;
+/* Before the first step: containers that are what they were in the run before are those. */
+void adopt_past(struct pod *p);
+/* Of a pod that runs: @c is what @old was, which is on its way out. */
+void adopt_running(struct container *c, struct container *old);
+/* Before @c is made: where it is a new one, it finds nothing of the one before. */
+void adopt_nothing(struct container *c);
+/* The pod did not come up; what was there before is to be there still. */
+void adopt_give_back(const struct pod *p);
 
 /* trash.c */
 /* A new path in ROOT/trash, named after @label. The caller's. */
@@ -441,6 +456,7 @@ void container_listen(struct container *c); /* or not, while it or the pod is he
 /* One that has ended is taken out of its pod. */
 void container_remove(struct container *c);
 void container_forget_files(const struct container *c);
+void container_forget_logs(const struct container *c);
 void container_forget_volumes(const struct container *c); /* anonymous ones */
 
 /* ---- terminal.c ---- */

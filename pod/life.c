@@ -193,11 +193,12 @@ static struct err *open_pod(struct pod *p)
 {
 	TRY(lock_pod(p));
 	proc_raise_files();
-	steps_forget_rootfs(p); /* of a pod that died with the host: see docs/design.md, Files */
 	TRY(open_groups(p));
 	TRY(fd_openat(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY, &p->own_pidns));
 	p->steps = mem_alloc(p->plan->n_steps * sizeof(*p->steps));
 	make_containers(p);
+	p->boot = adopt_boot();
+	adopt_past(p);
 	if (p->options->resting)
 		lay_to_rest(p);
 	if (p->options->quit_signals) {
@@ -229,6 +230,7 @@ static void close_pod(struct pod *p)
 	watch_free(p->on_write_time);
 	cgroupfs_host_free(p->cgroups);
 	free(p->cgroup_path);
+	free(p->boot);
 	free(p->steps);
 	free(p->ports);
 	apply_forget(p);
@@ -257,6 +259,8 @@ static void leave_state(struct pod *p)
 		p->forget_error = forget_pod(p);
 	else if (p->up && !p->options->transient)
 		state_write(p);
+	else if (p->has_past && !p->options->transient)
+		adopt_give_back(p);
 	else
 		err_ignore(forget_pod(p));
 	p->dirty = false;
@@ -358,6 +362,23 @@ struct err *pod_finish(struct pod *take_p, struct pod_result *ret)
 
 /* ---- a pod that only is to be ---- */
 
+/* What was there before and has not changed stays what it is. */
+static void recall_adopted(struct pod *p)
+{
+	auto_pod_state struct pod_state *s = NULL;
+
+	adopt_past(p);
+	if (p->has_past)
+		err_ignore(pod_state_read(p->host, p->plan->name, &s));
+	for (size_t i = 0; s && i < p->plan->n_containers; i++) {
+		struct container *c = p->containers[i];
+
+		adopt_nothing(c);
+		if (c->adopted)
+			recall(c, pod_state_find(s, c->plan->key));
+	}
+}
+
 struct err *pod_create(const struct pod_plan *plan, const struct pod_host *h)
 {
 	static const struct pod_run_options none = { .stop_timeout = -1 };
@@ -374,6 +395,8 @@ struct err *pod_create(const struct pod_plan *plan, const struct pod_host *h)
 	if (!e) {
 		p.cgroup_path = mem_printf("%s/%s", h->cgroup_parent, plan->name);
 		make_containers(&p);
+		p.boot = adopt_boot();
+		recall_adopted(&p);
 		auto_free char *state = state_path(h, plan->name, "state.json");
 
 		e = state_store(&p);
@@ -382,6 +405,7 @@ struct err *pod_create(const struct pod_plan *plan, const struct pod_host *h)
 	}
 	free_containers(&p);
 	free(p.cgroup_path);
+	free(p.boot);
 	fd_cleanup(&p.lock);
 	return e;
 }

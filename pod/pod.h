@@ -188,6 +188,8 @@ struct pod_run_options {
 	const struct pod_owner *owner;
 	/* Services that are not to be started: of the pod all the same, as its last state tells them. */
 	char *const *resting;
+	/* Those whose containers are new ones also where they have not changed since the last run. */
+	char *const *anew;
 	bool transient; /* nothing of it stays once it has ended, however it ended: no state, no logs */
 	bool last_words; /* a pod that did not come up: the error has the last lines of who failed */
 	/* Of pod_start(): the pod is over, and pod_finish() is to be called. Once, from the loop. */
@@ -361,6 +363,8 @@ struct err *pod_processes(const struct pod_service_state *s, pid_t **ret, size_t
 
 /* Stops @name if it runs, and removes its state, logs and upper directories. */
 struct err *pod_down(const struct pod_host *h, const char *name, int64_t timeout_ms) must_check;
+/* Stops @name if it runs; the next start finds what it has left. */
+struct err *pod_halt(const struct pod_host *h, const char *name, int64_t timeout_ms) must_check;
 
 /* Standard input, output and error output of this process as a service's. */
 struct pod_session {

@@ -27,14 +27,17 @@ static void warn(struct err *take_e)
 
 /* ---- in the supervisor ---- */
 
+static struct err *forget_rootfs(const struct pod_host *h, const char *name, const char *key)
+{
+	auto_free char *folder = mem_printf("rootfs/%s", key);
+	auto_free char *from = state_data(h, name, folder);
+
+	return trash_put(h, from, name);
+}
+
 void container_forget_files(const struct container *c)
 {
-	const struct pod *p = c->pod;
-	auto_free char *folder = mem_printf("rootfs/%s", c->plan->key);
-	auto_free char *from = state_data(p->host, p->plan->name, folder);
-	auto_free char *label = mem_printf("%s-%s", p->plan->name, c->id);
-
-	warn(trash_put(p->host, from, label));
+	warn(forget_rootfs(c->pod->host, c->pod->plan->name, c->plan->key));
 }
 
 void container_forget_volumes(const struct container *c)
@@ -64,6 +67,11 @@ static struct err *forget_logs(const struct pod_host *h, const char *name, const
 	return NULL;
 }
 
+void container_forget_logs(const struct container *c)
+{
+	warn(forget_logs(c->pod->host, c->pod->plan->name, c->plan->key));
+}
+
 void container_remove(struct container *c)
 {
 	struct pod *p = c->pod;
@@ -82,7 +90,7 @@ void container_remove(struct container *c)
 	container_forget_files(c);
 	if (c->renewed)
 		container_forget_volumes(c);
-	warn(forget_logs(p->host, p->plan->name, c->plan->key));
+	container_forget_logs(c);
 }
 
 /* ---- of a pod that has ended ---- */
@@ -137,8 +145,10 @@ static struct err *edit_state(const struct pod_host *h, const char *name, char *
 
 		if (key && volumes)
 			errors = err_join(errors, forget_volumes_of(h, name, key));
-		if (key)
+		if (key) {
 			errors = err_join(errors, forget_logs(h, name, key));
+			errors = err_join(errors, forget_rootfs(h, name, key));
+		}
 		(void)json_array_remove(services, i);
 	}
 	auto_free char *text = json_text(j, 0);

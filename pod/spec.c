@@ -209,7 +209,18 @@ static struct err *add_mount(const struct pod_host *h, const struct plan_mount *
 	return NULL;
 }
 
-/* Upper and work directory are new each time: a volatile overlay cannot be used again after a crash. */
+/*
+ * overlayfs refuses an upper directory whose volatile mount has ended, because a crash of the
+ * host may have lost data; in the same boot it is all there.
+ */
+static struct err *allow_again(const char *work)
+{
+	auto_free char *mark = mem_printf("%s/work/incompat", work);
+
+	return fd_remove_tree(AT_FDCWD, mark);
+}
+
+/* Of a container that was there before there may be an upper directory: see adopt.c. */
 static struct err *give_overlay(const struct pod_plan *plan, const struct plan_container *c,
 				const struct pod_host *h, struct container_spec *s)
 {
@@ -221,7 +232,11 @@ static struct err *give_overlay(const struct pod_plan *plan, const struct plan_c
 	TRY(fd_mkdirs(AT_FDCWD, dir, 0711));
 	if (mkdir(upper, 0755) < 0 && errno != EEXIST)
 		return err_errno("mkdir %s", upper);
-	if (mkdir(work, 0700) < 0 && errno != EEXIST)
+	if (mkdir(work, 0700) == 0)
+		;
+	else if (errno == EEXIST)
+		TRY(allow_again(work));
+	else
 		return err_errno("mkdir %s", work);
 	s->spec.upper = upper;
 	s->spec.work = work;
@@ -366,10 +381,8 @@ void spec_limit_devices(const struct container_spec *s, struct cgroupfs_limits *
 struct err *spec_renew(const struct plan_container *c, const struct cgroupfs_host *cgroups,
 		       struct container_spec *s)
 {
-	auto_free char *mark = mem_printf("%s/%s", s->spec.work, "work/incompat");
-
 	TRY(give_devices(c, cgroups, s)); /* one that was plugged in again has another number */
-	return fd_remove_tree(AT_FDCWD, mark);
+	return allow_again(s->spec.work);
 }
 
 struct runtime_spec *spec_runtime(struct container_spec *s)

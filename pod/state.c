@@ -191,6 +191,7 @@ struct err *state_store(const struct pod *p)
 	json_put_int(j, "supervisor", getpid());
 	json_put_int(j, "pause", p->pause.pid);
 	json_put_str(j, "cgroup", p->cgroup_path);
+	json_put_str(j, "boot", p->boot);
 	json_put_bool(j, "transient", p->options->transient);
 	if (p->net && !p->plan->join)
 		json_put_str(j, "link", netns_link(p->net));

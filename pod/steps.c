@@ -384,6 +384,4 @@ void steps_undo(struct pod *p)
 	if (p->group)
 		remove_groups(p);
 	cgroupfs_free(steal(&p->group));
-	if (!p->to_forget) /* else with all the rest */
-		steps_forget_rootfs(p);
 }

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pod/adopt.c - a container that comes back is the one that it was: its id, its log and what it has written.
+ *
+ * Whoever stops a pod and starts it again, or has 'up' do it, finds what its
+ * containers have written below their roots, as with docker; unless their
+ * configuration or their image is another by now, or new ones are asked for. Of
+ * those nothing is taken over. Nor is anything after a reboot: the overlays are
+ * volatile, and nobody knows what of them the disk has.
+ */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "pod/internal.h"
+
+enum { BOOT_ID_MAX = 64 };
+
+char *adopt_boot(void)
+{
+	char *id = NULL;
+
+	/* without one nothing is taken over */
+	err_ignore(fd_read_file(AT_FDCWD, "/proc/sys/kernel/random/boot_id", BOOT_ID_MAX, &id));
+	if (id)
+		id[strcspn(id, "\n")] = '\0';
+	return id;
+}
+
+static bool is_same(const struct container *c, const struct pod_service_state *old)
+{
+	const char *hash = json_string_value(json_at(old->json, "config_hash"));
+
+	return str_eq(hash, c->plan->hash) && strlen(old->id) == sizeof(c->id) - 1 &&
+	       !strv_has(c->pod->options->anew, c->plan->service->name);
+}
+
+static void take_over(struct container *c, const char *id, const char *created)
+{
+	memcpy(c->id, id, sizeof(c->id));
+	if (created) {
+		free(c->created);
+		c->created = mem_strdup(created);
+	}
+	c->adopted = true;
+}
+
+void adopt_running(struct container *c, struct container *old)
+{
+	take_over(c, old->id, old->created);
+	old->succeeded = true;
+}
+
+/* Of services that the project has no more, or fewer instances of. */
+static void forget_strangers(const struct pod *p)
+{
+	auto_free char *path = state_data(p->host, p->plan->name, "rootfs");
+	auto_fd int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_strv char **names = NULL;
+
+	if (dir < 0)
+		return;
+	err_ignore(fd_list(dir, &names));
+	for (char **n = names; n && *n; n++) {
+		auto_free char *tree = mem_printf("%s/%s", path, *n);
+
+		if (!pod_find(p, *n))
+			err_ignore(trash_put(p->host, tree, p->plan->name));
+	}
+}
+
+void adopt_past(struct pod *p)
+{
+	auto_free char *path = state_path(p->host, p->plan->name, "state.json");
+	auto_pod_state struct pod_state *s = NULL;
+
+	if (access(path, F_OK) == 0)
+		err_ignore(pod_state_read(p->host, p->plan->name, &s));
+	const char *boot = s ? json_string_value(json_at(s->json, "boot")) : NULL;
+
+	if (!boot || !str_eq(boot, p->boot)) {
+		steps_forget_rootfs(p);
+		return;
+	}
+	p->has_past = true;
+	for (size_t i = 0; i < p->plan->n_containers; i++) {
+		struct container *c = p->containers[i];
+		const struct pod_service_state *old = pod_state_find(s, c->plan->key);
+
+		if (old && is_same(c, old))
+			take_over(c, old->id, json_string_value(json_at(old->json, "created")));
+	}
+	forget_strangers(p);
+}
+
+void adopt_nothing(struct container *c)
+{
+	if (!c->pod->has_past || c->adopted)
+		return;
+	container_forget_files(c);
+	container_forget_logs(c);
+}
+
+void adopt_give_back(const struct pod *p)
+{
+	for (size_t i = 0; i < p->plan->n_containers; i++)
+		if (!p->containers[i]->adopted && p->containers[i]->spec)
+			container_forget_files(p->containers[i]);
+}
