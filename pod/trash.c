@@ -20,7 +20,7 @@
 #include "base/str.h"
 #include "pod/internal.h"
 
-enum { JUST_NOW = 5 /* seconds */, LARGE_FILES = 1000, LARGE_BYTES = 16 << 20 };
+enum { JUST_NOW = 60 /* seconds */, LARGE_FILES = 1000, LARGE_BYTES = 16 << 20 };
 
 struct weight {
 	int64_t files, bytes;
@@ -90,7 +90,8 @@ static bool is_due(int dir, const char *name, int64_t age)
 	return is_large(&w);
 }
 
-static struct err *empty(const struct pod_host *h, int64_t age)
+/* @wait: for somebody who is at it already, and may have looked before the last came. */
+static struct err *empty(const struct pod_host *h, int64_t age, bool wait)
 {
 	auto_free char *path = mem_printf("%s/trash", h->root);
 	auto_free char *lock_path = mem_printf("%s/trash.lock", h->root);
@@ -100,7 +101,8 @@ static struct err *empty(const struct pod_host *h, int64_t age)
 
 	if (dir < 0)
 		return NULL;
-	auto_err struct err *busy = fd_lock(AT_FDCWD, lock_path, LOCK_EX | LOCK_NB, &lock);
+	auto_err struct err *busy =
+		fd_lock(AT_FDCWD, lock_path, LOCK_EX | (wait ? 0 : LOCK_NB), &lock);
 
 	if (err_code(busy) == EWOULDBLOCK)
 		return NULL; /* somebody is at it */
@@ -115,14 +117,14 @@ static struct err *empty(const struct pod_host *h, int64_t age)
 
 struct err *pod_empty_trash(const struct pod_host *h)
 {
-	return empty(h, 0);
+	return empty(h, 0, false);
 }
 
 struct err *pod_tidy_trash(const struct pod_host *h, int64_t age)
 {
 	(void)setpriority(PRIO_PROCESS, 0, 19);
 	(void)syscall(SYS_ioprio_set, 1 /* IOPRIO_WHO_PROCESS */, 0, 3 << 13 /* idle */);
-	return empty(h, age);
+	return empty(h, age, true);
 }
 
 void pod_tidy_trash_aside(const struct pod_host *h)
