@@ -496,6 +496,7 @@ static void ended(struct container *c)
 	attach_input_close(c);
 	c->held = false;
 	forget_process(c);
+	spec_let_go(c->spec);
 	c->paused = false;
 	control_ended(c->pod, c);
 	if (c->given_up && c->state == CONTAINER_CREATED && !c->started) { /* nothing has run */

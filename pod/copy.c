@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pod/copy.c - files into running containers and out of them.
+ * pod/copy.c - files into containers and out of them.
  *
  * Names in a container are resolved as its processes would, never out of its
  * root. Below the first directory everything goes by descriptor, and no link is
@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -209,22 +208,6 @@ static struct err *copy_between(const struct side *from, const char *from_path,
 	return copy_tree(in, name, out, to_name, c->archive, 0);
 }
 
-/* The root of a running service. */
-static struct err *open_root(const struct pod_state *state, const char *service, int *ret)
-{
-	const struct pod_service_state *v = NULL;
-	auto_fd int pidfd = -1;
-
-	TRY(exec_open_process(state, service, &v, &pidfd));
-	auto_free char *path = mem_printf("/proc/%lld/root", (long long)v->pid);
-
-	TRY(fd_openat(AT_FDCWD, path, O_PATH | O_DIRECTORY, ret));
-	/* it lives: so the number had not changed hands when the root was opened */
-	struct pollfd end = { .fd = pidfd, .events = POLLIN };
-
-	return poll(&end, 1, 0) == 0 ? NULL : err_new(ESRCH, "service %s is not running", service);
-}
-
 /* A directory's content goes into one; what comes out begins with the last name of its path. */
 static struct err *copy_tar(const struct side *inside, const struct pod_copy *c)
 {
@@ -246,10 +229,10 @@ static struct err *copy_tar(const struct side *inside, const struct pod_copy *c)
 struct err *pod_copy(const struct pod_host *h, const char *name, const struct pod_copy *c)
 {
 	auto_pod_state struct pod_state *state = NULL;
-	auto_fd int root = -1;
+	auto_fd int root = -1, claim = -1;
 
 	TRY(pod_state_read(h, name, &state));
-	TRY(open_root(state, c->service, &root));
+	TRY(view_open(h, state, c->service, &root, &claim));
 	const struct side host = { -1 }, inside = { root };
 
 	if (c->tar)

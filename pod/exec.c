@@ -153,23 +153,29 @@ static void pass_signal(void *arg, int signal)
 
 /* ---- who and where ---- */
 
+struct err *exec_open_init(const struct pod_service_state *v, int *ret_pidfd)
+{
+	uint64_t start = 0;
+
+	TRY(proc_open((pid_t)v->pid, ret_pidfd));
+	/* the number may belong to another process by now: its birth tells */
+	TRY(proc_start_time((pid_t)v->pid, &start));
+	if (start != (uint64_t)json_integer_value(json_at(v->json, "start_time")))
+		return err_new(ESRCH, "service %s is not running", v->service);
+	return NULL;
+}
+
 struct err *exec_open_process(const struct pod_state *state, const char *service,
 			      const struct pod_service_state **ret_service, int *ret_pidfd)
 {
 	const struct pod_service_state *v = pod_state_find(state, service);
-	uint64_t start = 0;
 
 	if (!v)
 		return pod_no_service(service);
 	if (!state->alive || strcmp(v->state, "running") != 0)
 		return err_new(ESRCH, "service %s is not running", service);
-	TRY(proc_open((pid_t)v->pid, ret_pidfd));
-	/* the number may belong to another process by now: its birth tells */
-	TRY(proc_start_time((pid_t)v->pid, &start));
-	if (start != (uint64_t)json_integer_value(json_at(v->json, "start_time")))
-		return err_new(ESRCH, "service %s is not running", service);
 	*ret_service = v;
-	return NULL;
+	return exec_open_init(v, ret_pidfd);
 }
 
 struct identity_of {

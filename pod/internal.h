@@ -168,6 +168,20 @@ struct runtime_spec *spec_runtime(struct container_spec *s);
 /* Before the container is made again. */
 struct err *spec_renew(const struct plan_container *c, const struct cgroupfs_host *cgroups,
 		       struct container_spec *s) must_check;
+/* It has ended: others may mount its files. */
+void spec_let_go(struct container_spec *s);
+/*
+ * ROOT/pods/NAME/rootfs/KEY is one's own while *@ret is open; EBUSY: it is another's. Two overlays
+ * with one upper directory are undefined.
+ */
+struct err *spec_claim(const char *dir, int *ret) must_check;
+/*
+ * overlayfs refuses an upper directory whose volatile mount has ended, because a crash of the
+ * host may have lost data; in the same boot it is all there.
+ */
+struct err *spec_allow_again(const char *work) must_check;
+/* All layers of a container, the lowest first, put into *@ret. */
+struct err *spec_lowers(const struct pod_host *h, char *const *layers, char ***ret) must_check;
 /* The rules for its devices, as a part of its limits; borrowed. */
 void spec_limit_devices(const struct container_spec *s, struct cgroupfs_limits *l);
 /* Names in its hosts file, of a container that runs. */
@@ -177,6 +191,11 @@ void spec_free(struct container_spec *s);
 /* The identity of processes that join the container later: exec and health probes. */
 struct err *spec_filter(const char *seccomp, uint64_t caps, const struct pod_host *h,
 			struct runtime_filter *ret) must_check;
+
+/* ---- view.c: the root of a service's container, running or not; see runtime_view() ---- */
+/* @ret_claim keeps others from starting it meanwhile; -1 where it runs. Both are the caller's. */
+struct err *view_open(const struct pod_host *h, const struct pod_state *state, const char *service,
+		      int *ret_root, int *ret_claim) must_check;
 
 /* ---- supervisor: supervise.c, steps.c, container.c, health.c, control.c ---- */
 
@@ -508,6 +527,8 @@ bool attach_pending(const struct pod *p); /* an owner has not read all yet */
 void attach_close(struct container *c);
 
 /* exec.c */
+/* The first process of one that the state says runs; ESRCH when it has ended. */
+struct err *exec_open_init(const struct pod_service_state *v, int *ret_pidfd) must_check;
 /* The first process of a running service, which is sure to be that one; ESRCH when it does not run. */
 struct err *exec_open_process(const struct pod_state *state, const char *service,
 			      const struct pod_service_state **ret_service,

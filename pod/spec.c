@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@ struct container_spec {
 	char **env;
 	char *shm_options[3];
 	struct device_set devices;
+	int claim; /* of its upper directory */
 };
 
 static char *keep(struct container_spec *s, char *take)
@@ -209,15 +211,36 @@ static struct err *add_mount(const struct pod_host *h, const struct plan_mount *
 	return NULL;
 }
 
-/*
- * overlayfs refuses an upper directory whose volatile mount has ended, because a crash of the
- * host may have lost data; in the same boot it is all there.
- */
-static struct err *allow_again(const char *work)
+struct err *spec_claim(const char *dir, int *ret)
+{
+	auto_fd int fd = -1;
+
+	TRY(fd_openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY, &fd));
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK
+			       ? err_new(EBUSY, "its files are in use: it runs, or somebody copies "
+						"from or to it; try again")
+			       : err_errno("lock %s", dir);
+	*ret = fd_steal(&fd);
+	return NULL;
+}
+
+struct err *spec_allow_again(const char *work)
 {
 	auto_free char *mark = mem_printf("%s/work/incompat", work);
 
 	return fd_remove_tree(AT_FDCWD, mark);
+}
+
+struct err *spec_lowers(const struct pod_host *h, char *const *layers, char ***ret)
+{
+	auto_free char *base = NULL;
+
+	TRY(image_base(h->root, &base));
+	strv_add(ret, steal(&base));
+	for (char *const *l = layers; l && *l; l++)
+		strv_add(ret, mem_strdup(*l));
+	return NULL;
 }
 
 /* Of a container that was there before there may be an upper directory: see adopt.c. */
@@ -225,25 +248,23 @@ static struct err *give_overlay(const struct pod_plan *plan, const struct plan_c
 				const struct pod_host *h, struct container_spec *s)
 {
 	auto_free char *folder = mem_printf("rootfs/%s", c->key);
-	auto_free char *dir = state_data(h, plan->name, folder), *base = NULL;
+	auto_free char *dir = state_data(h, plan->name, folder);
 	char *upper = keep(s, mem_printf("%s/upper", dir)),
 	     *work = keep(s, mem_printf("%s/work", dir));
 
 	TRY(fd_mkdirs(AT_FDCWD, dir, 0711));
+	TRY(spec_claim(dir, &s->claim));
 	if (mkdir(upper, 0755) < 0 && errno != EEXIST)
 		return err_errno("mkdir %s", upper);
 	if (mkdir(work, 0700) == 0)
 		;
 	else if (errno == EEXIST)
-		TRY(allow_again(work));
+		TRY(spec_allow_again(work));
 	else
 		return err_errno("mkdir %s", work);
 	s->spec.upper = upper;
 	s->spec.work = work;
-	TRY(image_base(h->root, &base));
-	strv_add(&s->lowers, steal(&base));
-	for (char *const *l = c->image->layers; l && *l; l++)
-		strv_add(&s->lowers, mem_strdup(*l));
+	TRY(spec_lowers(h, c->image->layers, &s->lowers));
 	s->spec.lowers = s->lowers;
 	return NULL;
 }
@@ -321,6 +342,8 @@ struct err *spec_make(const struct pod_plan *plan, const struct plan_container *
 {
 	struct container_spec *s = mem_alloc(sizeof(*s));
 	const struct compose_service *v = c->service;
+
+	s->claim = -1;
 	/* without a network beside others that have one; alone it is the pod's */
 	bool own_network = c->network == POD_NETWORK_NONE && plan->network != POD_NETWORK_NONE;
 	struct err *e;
@@ -381,8 +404,12 @@ void spec_limit_devices(const struct container_spec *s, struct cgroupfs_limits *
 struct err *spec_renew(const struct plan_container *c, const struct cgroupfs_host *cgroups,
 		       struct container_spec *s)
 {
+	auto_free char *dir = mem_strndup(s->spec.upper, strlen(s->spec.upper) - strlen("/upper"));
+
 	TRY(give_devices(c, cgroups, s)); /* one that was plugged in again has another number */
-	return allow_again(s->spec.work);
+	if (s->claim < 0)
+		TRY(spec_claim(dir, &s->claim));
+	return spec_allow_again(s->spec.work);
 }
 
 struct runtime_spec *spec_runtime(struct container_spec *s)
@@ -390,10 +417,17 @@ struct runtime_spec *spec_runtime(struct container_spec *s)
 	return &s->spec;
 }
 
+void spec_let_go(struct container_spec *s)
+{
+	if (s)
+		fd_close(&s->claim);
+}
+
 void spec_free(struct container_spec *s)
 {
 	if (!s)
 		return;
+	spec_let_go(s);
 	runtime_filter_clear(&s->filter);
 	devices_forget(&s->devices);
 	strv_free(s->lowers);

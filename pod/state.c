@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/mount.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -97,6 +98,29 @@ static char *command_text(char *const *argv)
 	return strv_join(words, " ");
 }
 
+/* Where volumes and files of the host are in it, for who looks into it when it has ended. */
+static void put_places(json_t *j, const struct pod_host *h, const struct plan_container *c)
+{
+	json_t *places = json_array();
+
+	for (size_t i = 0; i < c->n_mounts; i++) {
+		const struct plan_mount *m = &c->mounts[i];
+		json_t *one;
+
+		if (m->given || !m->source)
+			continue;
+		one = json_object();
+		auto_free char *volume = mem_printf("%s/volumes/%s/_data", h->root, m->source);
+
+		json_put_str(one, "source", m->type == COMPOSE_VOLUME ? volume : m->source);
+		json_put_str(one, "target", m->target);
+		json_put_str(one, "subpath", m->subpath);
+		json_put_bool(one, "read_only", m->attributes & MOUNT_ATTR_RDONLY);
+		json_array_append_new(places, one);
+	}
+	json_object_set_new(j, "places", places);
+}
+
 /* Names of volumes and sources of binds. */
 static void put_mounts(json_t *j, const struct plan_container *c)
 {
@@ -152,6 +176,7 @@ static json_t *container_json(const struct pod *p, size_t index)
 	auto_free char *group = pod_group(p, c->plan->key);
 
 	put_mounts(j, c->plan);
+	put_places(j, p->host, c->plan);
 	json_put_int(j, "memory_limit", c->plan->limits.memory_max);
 	json_put_str(j, "cgroup", group);
 	if (p->host->cgroup_task) {

@@ -349,6 +349,19 @@ void runtime_kept_end(int report, bool *ret_done, struct proc_exit *ret)
 
 /* ---- talking to the child ---- */
 
+struct err *runtime_view(const struct runtime_spec *s, int *ret)
+{
+	auto_fd int root = -1;
+
+	if (unshare(CLONE_NEWNS) < 0)
+		return err_errno("unshare the mount namespace");
+	TRY(rootfs_make(s, &root));
+	for (size_t i = 0; i < s->n_mounts; i++)
+		TRY(rootfs_mount(root, &s->mounts[i], NULL));
+	*ret = fd_steal(&root);
+	return NULL;
+}
+
 struct err *runtime_go(const struct runtime_container *c)
 {
 	struct err *e = fd_send(c->socket, "G", 1, -1);

@@ -162,6 +162,15 @@ struct runtime_spec {
 
 /* ---- a container ---- */
 
+/*
+ * The file system of a container that does not run, for who looks into it: the root
+ * and those of its mounts that are of files, in a mount namespace of its own, which
+ * the caller and what it starts are in from then on. What the caller sees at its own
+ * paths stays as it was. @ret is the root (O_PATH). EBUSY and undefined contents are
+ * the caller's to prevent: nobody else may have the upper directory mounted.
+ */
+struct err *runtime_view(const struct runtime_spec *s, int *ret) must_check;
+
 struct runtime_place {
 	int pidns;		      /* descriptor of the PID namespace to nest in, or -1 */
 	int own_pidns;		      /* the caller's, to return to; only with pidns */

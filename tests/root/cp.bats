@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: Apache-2.0
-# tests/root/cp.bats - files into running containers and out of them.
+# tests/root/cp.bats - files into containers and out of them.
 
 # shellcheck disable=SC2154 # the library sets registry and project, bats stderr
 
@@ -125,10 +125,11 @@ a_service() {
 	assert_failure 1
 	run slipway cp a:/dev/null got
 	assert_failure 1
-	slipway stop a
+	slipway down
+	slipway create
 	run --separate-stderr slipway cp file a:/tmp
 	assert_failure 1
-	[[ $stderr == *'not running'* ]] || show 'another reason'
+	assert_one_message 'service a does not run, and has no files of its own'
 	slipway down
 }
 
@@ -278,4 +279,87 @@ a_service() {
 	assert_line 'is no directory'
 	slipway cp it:/new/. ./out
 	[ "$(cat out/f)" = hi ]
+}
+
+@test "a service that has ended: its files, its volumes and what it is given there" {
+	mkdir bound && echo bound >bound/file
+	compose <<-END
+		services:
+		  a:
+		    image: $registry/busybox
+		    command: sh -c 'echo result >/result; echo kept >/data/kept; rm /bin/vi; exit 3'
+		    volumes: ["data:/data", "./bound:/bound", "./bound:/locked:ro"]
+		  b: {image: $registry/busybox, command: sleep 100, init: true}
+		volumes: {data: }
+	END
+	slipway up -d
+	wait_for 5 is_field a State exited
+	in_out() {
+		slipway cp a:/result result
+		[ "$(cat result)" = result ]
+		slipway cp a:/data/kept - | tar -x -O >kept
+		[ "$(cat kept)" = kept ]
+		slipway cp a:/bound/file again
+		[ "$(cat again)" = bound ]
+		run --separate-stderr slipway cp a:/bin/vi vi
+		assert_failure 1
+		assert_one_message 'vi: No such file'
+		echo "$1" >new
+		slipway cp new a:/root/new
+		slipway cp new a:/data/new
+		[ "$(cat "$SLIPWAY_ROOT/volumes/${project}_data/_data/new")" = "$1" ]
+		run --separate-stderr slipway cp new a:/locked/new
+		assert_failure 1
+		assert_one_message 'Read-only'
+		[ ! -e bound/new ]
+	}
+	in_out beside # the other runs
+	slipway stop
+	in_out alone # the pod has ended
+	sed -i 's/exit 3/exit 4/' compose.yml
+	slipway start # a has changed: what was copied to it is gone
+	wait_for 5 is_field a State exited
+	run slipway cp a:/root/new back
+	assert_failure 1
+	in_out third
+	slipway cp a:/root/new back
+	[ "$(cat back)" = third ]
+	slipway start a
+	wait_for 5 is_field a State exited
+	slipway cp a:/root/new back
+	[ "$(cat back)" = third ]
+	! findmnt -t overlay | grep "$SLIPWAY_ROOT" || false
+}
+
+@test "while a copy goes into a service that has ended it does not start, and the other way round" {
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: 'sh -c "echo x >/x; exec sleep 100"', init: true}
+		  b: {image: $registry/busybox, command: sleep 100, init: true}
+	END
+	slipway up -d
+	wait_for 5 slipway exec -T a test -e /x
+	slipway stop a
+	mkfifo pipe
+	slipway cp - a:/root <pipe 3>&- &
+	local cp=$!
+	exec {hold}>pipe
+	wait_for 5 eval 'grep -q "$project/rootfs/a/upper" /proc/[0-9]*/mountinfo 2>/dev/null'
+	run --separate-stderr slipway start a
+	assert_failure 1
+	assert_one_message 'its files are in use'
+	run --separate-stderr slipway cp a:/x x
+	assert_failure 1
+	assert_one_message 'its files are in use'
+	mkdir put && echo 1 >put/one
+	tar -c -C put one >&"$hold"
+	exec {hold}>&-
+	wait $cp
+	slipway start a
+	[ "$(slipway exec -T a cat /root/one)" = 1 ]
+	[ "$(slipway exec -T a cat /x)" = x ]
+	slipway pause a
+	slipway cp a:/x x
+	[ "$(cat x)" = x ]
+	slipway unpause a
 }
