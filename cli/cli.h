@@ -96,7 +96,8 @@ struct err *cli_widen_project(struct cli *c, const struct pod_state *s, char **o
 /* SERVICE=N for what has several instances; the caller's. */
 char **cli_scale_of(const struct pod_state *s) must_check;
 /* 'up -d' of these services; the project at hand stays what it is. */
-struct err *cli_up_detached(struct cli *c, char **services, char **scale, bool wait) must_check;
+struct err *cli_up_detached(struct cli *c, char **services, char **scale, const char *pull,
+			    bool wait) must_check;
 void cli_images_free(const struct cli *c, struct image **images);
 
 struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_code);

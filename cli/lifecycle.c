@@ -259,6 +259,44 @@ struct err *cmd_restart(struct cli *c, const void *values, char **operands, int 
 		   operands, timeout);
 }
 
+/* Those that are there, which may be fewer than the project has. */
+static char **services_there(const struct pod_state *s)
+{
+	char **names = NULL;
+
+	for (size_t i = 0; i < s->n_services; i++)
+		if (!strv_has(names, s->services[i].service))
+			strv_add(&names, mem_strdup(s->services[i].service));
+	return names;
+}
+
+/* As docker does it: containers are started as they were made, whatever the files say by now. */
+static struct err *start_kept_project(struct cli *c, const struct pod_state *s, const char *text,
+				      char **services)
+{
+	static char *profiles[] = { (char *)(uintptr_t) "*", NULL };
+	static char *no_env[] = { (char *)(uintptr_t) "/dev/null", NULL };
+	auto_strv char **scale = cli_scale_of(s), **there = services_there(s), **files = NULL;
+	const struct cli before = *c;
+
+	TRY(json_get_strv(s->json, "files", &files));
+	c->files = files;
+	c->leave.text = text;
+	c->name = s->name;
+	c->project_dir = s->dir;
+	c->profiles = profiles;
+	c->env_files = no_env;
+	struct err *e = cli_up_detached(c, *services ? services : there, scale, "missing", false);
+
+	c->files = before.files;
+	c->leave.text = before.leave.text;
+	c->name = before.name;
+	c->project_dir = before.project_dir;
+	c->profiles = before.profiles;
+	c->env_files = before.env_files;
+	return e;
+}
+
 /* What runs is asked to; a pod that has ended, or was only created, is started as it was. */
 static struct err *start_pod(struct cli *c, const char *pod, char **services)
 {
@@ -269,9 +307,15 @@ static struct err *start_pod(struct cli *c, const char *pod, char **services)
 		return pod_ask(c->host, pod, "start", services, NULL);
 	if (json_at(s->json, "kind"))
 		return cli_start_kept(c, pod);
+	auto_free char *text = NULL;
+	struct err *e = pod_kept(c->host, pod, &text);
+
+	if (err_code(e) != ENOENT)
+		return e ? e : start_kept_project(c, s, text, services);
+	err_free(e);
 	auto_strv char **scale = cli_scale_of(s);
 
-	return cli_up_detached(c, services, scale, false);
+	return cli_up_detached(c, services, scale, NULL, false);
 }
 
 struct err *cmd_start(struct cli *c, const void *values, char **operands, int *ret_code)

@@ -159,7 +159,7 @@ static struct err *start_dependencies(struct cli *c, const struct compose_servic
 		strv_add(&names, mem_strdup(s->depends_on.items[i].service));
 		wait |= s->depends_on.items[i].condition != COMPOSE_STARTED;
 	}
-	return names ? cli_up_detached(c, names, NULL, wait) : NULL;
+	return names ? cli_up_detached(c, names, NULL, NULL, wait) : NULL;
 }
 
 static struct err *check_dependency(const struct pod_service_state *v,
@@ -278,15 +278,13 @@ struct err *cli_start_kept(struct cli *c, const char *pod)
 {
 	const struct compose_run r = { .detach = true };
 	struct compose_project *before = steal(&c->project);
-	auto_free char *file = NULL, *dir = NULL, *text = NULL;
+	auto_free char *text = NULL;
 	struct image **images = NULL;
 	int code = 0;
-	struct err *e = pod_kept(c->host, pod, &file, &dir);
+	struct err *e = pod_kept(c->host, pod, &text);
 
 	if (!e)
-		e = fd_read_file(AT_FDCWD, file, TEXT_MAX, &text);
-	if (!e)
-		e = load_text(c, &r, text, pod, dir);
+		e = load_text(c, &r, text, pod, "/");
 	if (!e)
 		e = cli_images(c, NULL, true, &images);
 	if (!e)

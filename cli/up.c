@@ -447,13 +447,15 @@ struct err *cmd_up(struct cli *c, const void *values, char **operands, int *ret_
 	return e;
 }
 
-struct err *cli_up_detached(struct cli *c, char **services, char **scale, bool wait)
+struct err *cli_up_detached(struct cli *c, char **services, char **scale, const char *pull,
+			    bool wait)
 {
 	const struct up_values v = { .detach = true,
 				     .wait = wait,
 				     .timeout = -1,
 				     .wait_timeout = -1,
 				     .scale = scale,
+				     .pull = pull,
 				     .goes_on = true };
 	struct compose_project *before = steal(&c->project);
 	int code = 0;

@@ -395,7 +395,8 @@ struct compose_project {
 
 struct compose_options {
 	char *const *files; /* empty: looked for as docker compose does; "-" is standard input */
-	const char *text; /* of the first file, which then is not read; its name is for messages */
+	const char *
+		text; /* of all files, which then are not read; their names are for messages and lists */
 	const char *project_dir; /* NULL: the first file's directory */
 	const char *name;	 /* NULL: from the environment, the file or the directory */
 	char *const *env_files;	 /* empty: .env of the project directory, when there is one */

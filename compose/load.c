@@ -408,7 +408,7 @@ static struct err *check_content(const struct loader *l, const struct document_l
 static struct err *read_sources(struct loader *l)
 {
 	char **paths = l->owner->p.files;
-	size_t n = strv_len(paths);
+	size_t n = l->options->text ? 1 : strv_len(paths);
 	auto_free struct document_list *files = mem_alloc(n * sizeof(*files));
 	struct err *errors = NULL;
 

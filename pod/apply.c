@@ -58,19 +58,17 @@ static struct err *load(const struct pod *p, const char *dir, struct compose_pro
 	static char *const none[] = { (char *)(uintptr_t) "/dev/null", NULL };
 	auto_free char *path = state_path(p->host, p->plan->name, "next.yml");
 	auto_free char *text = NULL;
+
+	TRY(fd_read_file(AT_FDCWD, path, NEXT_MAX, &text));
 	const struct compose_options o = { .files = p->plan->project->files,
 					   .project_dir = dir,
+					   .text = text,
 					   .name = p->plan->name,
 					   .profiles = profiles,
 					   .env_files = none,
 					   .environ = environ };
-	struct compose_options one = o;
-	char *first[] = { p->plan->project->files[0], NULL };
 
-	TRY(fd_read_file(AT_FDCWD, path, NEXT_MAX, &text));
-	one.files = first; /* the name that messages and lists have for it */
-	one.text = text;
-	return compose_load(&one, ret);
+	return compose_load(&o, ret);
 }
 
 static struct err *find_images(const struct pod *p, struct generation *g)
@@ -469,6 +467,7 @@ void apply_advance(struct pod *p, bool all)
 					  err_new(EINTR, "pod %s is being stopped", p->plan->name));
 	p->applying = false;
 	state_write(p);
+	state_keep(p);
 	for (size_t i = 0; i < p->generations->project->n_services; i++)
 		image_release(p->generations->images[i]); /* the state names their layers now */
 	forget_generations(p);

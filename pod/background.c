@@ -45,8 +45,6 @@ static void on_up(void *arg)
 	const struct compose_project *p = l->launch->plan->project;
 	struct err *e = l->launch->record ? pod_record(l->host, p) : NULL;
 
-	if (!l->launch->options->transient)
-		e = err_join(e, pod_keep(l->host, p));
 	if (e)
 		log_warn("%s", err_text(e));
 	err_free(e);

@@ -400,6 +400,8 @@ struct err *pod_create(const struct pod_plan *plan, const struct pod_host *h)
 		auto_free char *state = state_path(h, plan->name, "state.json");
 
 		e = state_store(&p);
+		if (!e)
+			state_keep(&p);
 		if (e && access(state, F_OK) < 0) /* nor was there one before */
 			err_ignore(forget_pod(&p));
 	}

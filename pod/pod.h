@@ -418,11 +418,10 @@ struct err *pod_create(const struct pod_plan *plan, const struct pod_host *h) mu
 struct err *pod_lookup(const struct pod_host *h, const char *text, const char *project,
 		       char **ret_pod, char **ret_service) must_check;
 
-/* What 'start' needs of a pod that no file describes; it goes with the pod. */
+/* What 'start' needs, whatever has become of the project's files; it goes with the pod's state. */
 struct err *pod_keep(const struct pod_host *h, const struct compose_project *p) must_check;
-/* Its file, the caller's; and the directory its paths were relative to. */
-struct err *pod_kept(const struct pod_host *h, const char *name, char **ret_file,
-		     char **ret_dir) must_check;
+/* Its text, the caller's; paths in it are absolute. ENOENT: of an earlier version's pod there is none. */
+struct err *pod_kept(const struct pod_host *h, const char *name, char **ret) must_check;
 
 /* "BEFORE-" and some hex digits; and the pod of a container called so. The caller's. */
 char *pod_name_new(const char *before) must_check;

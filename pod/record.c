@@ -19,7 +19,8 @@
 #include "base/str.h"
 #include "pod/internal.h"
 
-enum { DIR_MAX = 64 << 10 };
+enum { DIR_MAX = 64 << 10, TEXT_MAX = 64 << 20 };
+static const char kept_file[] = "project.yml";
 
 static char *record_path(const struct pod_host *h, const char *name, const char *suffix)
 {
@@ -35,19 +36,24 @@ static bool comes_back(const struct compose_service *s)
 	return policy && str_one_of(policy, always);
 }
 
-static struct err *write_project(const struct compose_project *p, const char *folder,
-				 const char *file, const char *dir)
+static struct err *print(const struct compose_project *p, char **ret)
 {
-	char *text = NULL;
 	size_t len;
-	FILE *out = open_memstream(&text, &len);
+	FILE *out = open_memstream(ret, &len);
 
 	if (!out)
-		return err_errno("record of %s", p->name);
+		return err_errno("print project %s", p->name);
 	struct err *e = compose_print(p, COMPOSE_YAML, out);
 
 	fclose(out);
-	auto_free char *whole = text;
+	return e;
+}
+
+static struct err *write_project(const struct compose_project *p, const char *folder,
+				 const char *file, const char *dir)
+{
+	auto_free char *whole = NULL;
+	struct err *e = print(p, &whole);
 
 	if (!e)
 		e = fd_mkdirs(AT_FDCWD, folder, 0700);
@@ -107,30 +113,26 @@ struct err *pod_record_drop(const struct pod_host *h, const char *name, char *co
 	return rest ? pod_record(h, rest) : NULL;
 }
 
-/* ---- beside the pod's logs ---- */
+/* ---- beside the pod's state ---- */
 
 struct err *pod_keep(const struct pod_host *h, const struct compose_project *p)
 {
-	auto_free char *folder = state_data(h, p->name, NULL);
-	auto_free char *file = state_data(h, p->name, "project.yml");
-	auto_free char *dir = state_data(h, p->name, "project.dir");
+	auto_free char *file = state_path(h, p->name, kept_file), *text = NULL;
 
-	return write_project(p, folder, file, dir);
+	TRY(print(p, &text));
+	return fd_replace_file(AT_FDCWD, file, text, 0600);
 }
 
-struct err *pod_kept(const struct pod_host *h, const char *name, char **ret_file, char **ret_dir)
+struct err *pod_kept(const struct pod_host *h, const char *name, char **ret)
 {
-	auto_free char *file = state_data(h, name, "project.yml");
-	auto_free char *path = state_data(h, name, "project.dir");
+	auto_free char *file = state_path(h, name, kept_file);
+	struct err *e = fd_read_file(AT_FDCWD, file, TEXT_MAX, ret);
 
-	if (access(file, F_OK) < 0)
-		return err_new(ENOENT,
-			       "pod %s cannot be started again: it is not kept how it was "
-			       "made",
-			       name);
-	TRY(fd_read_file(AT_FDCWD, path, DIR_MAX, ret_dir));
-	*ret_file = steal(&file);
-	return NULL;
+	if (err_code(e) != ENOENT)
+		return e;
+	err_free(e);
+	return err_new(ENOENT, "pod %s cannot be started again: it is not kept how it was made",
+		       name);
 }
 
 void pod_record_remove(const struct pod_host *h, const char *name)

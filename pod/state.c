@@ -245,6 +245,15 @@ void state_write(struct pod *p)
 	p->dirty = p->stale = e != NULL;
 }
 
+void state_keep(const struct pod *p)
+{
+	auto_err struct err *e = p->options->transient ? NULL : pod_keep(p->host, p->plan->project);
+
+	if (e)
+		log_warn("%s; when pod %s has ended, 'start' needs its files", err_text(e),
+			 p->plan->name);
+}
+
 struct err *state_forget(const struct pod_host *h, const char *name)
 {
 	auto_free char *path = state_path(h, name, NULL);

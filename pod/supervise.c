@@ -265,6 +265,7 @@ static void check_up(struct pod *p, bool all)
 	if (p->options->watcher.on_up)
 		p->options->watcher.on_up(p->options->watcher.ctx);
 	attach_up(p);
+	state_keep(p); /* nobody waits for it */
 }
 
 /* ---- stopping ---- */

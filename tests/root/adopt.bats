@@ -22,9 +22,9 @@ two() {
 		    init: true
 	END
 }
-runs() { slipway exec -T "$1" wc -l /trail | tr -dc 0-9; }
+runs() { slipway -p "$project" exec -T "$1" wc -l /trail | tr -dc 0-9; }
 lines() { slipway logs --no-log-prefix a 2>/dev/null | grep -c here; }
-cid() { slipway ps -aq "$1"; }
+cid() { slipway -p "$project" ps -aq "$1"; }
 ran() { [ "$(runs "$1")" = "$2" ]; }
 
 @test "stop and start, stop and up: the containers are what they were" {
@@ -262,4 +262,64 @@ time.sleep(100)' >listener 3>&- &
 	slipway start
 	wait_for 5 ran a 1
 	wait_for 5 ran b 3
+}
+
+@test "start takes what is there, and not what the files say by now" {
+	two
+	slipway up -d
+	wait_for 5 ran a 1
+	local a b
+	a=$(cid a) b=$(cid b)
+	slipway stop
+	two 'environment: {changed: "1"}'
+	slipway start
+	wait_for 5 ran a 2
+	[ "$(cid a) $(cid b)" = "$a $b" ]
+	[ -z "$(slipway exec -T a sh -c 'echo $changed')" ]
+	[ "$(slipway ls -a --format '{{.ConfigFiles}}' --filter name="$project")" = "$PWD/compose.yml" ]
+	# 'up' looks at the files
+	slipway up -d
+	wait_for 5 ran a 1
+	[ "$(slipway exec -T a sh -c 'echo $changed')" = 1 ]
+	a=$(cid a)
+	# so it does not matter that there are none
+	slipway stop
+	rm compose.yml
+	slipway -p "$project" start b
+	wait_for 5 ran b 3
+	[ "$(slipway -p "$project" ps -a --format '{{.State}}' a)" = exited ]
+	slipway -p "$project" start
+	wait_for 5 ran a 2
+	[ "$(cid a) $(cid b)" = "$a $b" ]
+	slipway -p "$project" restart
+	wait_for 5 ran a 3
+	# one that was taken out does not come back
+	slipway -p "$project" stop
+	slipway -p "$project" rm -f a
+	slipway -p "$project" start
+	wait_for 5 ran b 5
+	[ "$(slipway -p "$project" ps -a --services)" = b ]
+}
+
+@test "start of a project of several files, of instances, and after a change while it ran" {
+	two
+	cat >more.yml <<-END
+		services:
+		  b: {deploy: {replicas: 2}, environment: {more: "\$\$x"}}
+	END
+	slipway -f compose.yml -f more.yml up -d --scale b=3
+	wait_for 5 ran a 1
+	slipway stop
+	slipway start
+	wait_for 5 ran a 2
+	[ "$(slipway ps -q b | wc -l)" = 3 ]
+	[ "$(slipway exec -T b sh -c 'echo "$more"')" = '$x' ]
+	[ "$(slipway ls --format '{{.ConfigFiles}}' --filter name="$project")" = "$PWD/compose.yml,$PWD/more.yml" ]
+	sed -i 's/x"/y"/' more.yml
+	slipway -f compose.yml -f more.yml up -d
+	[ "$(slipway ls --format '{{.ConfigFiles}}' --filter name="$project")" = "$PWD/compose.yml,$PWD/more.yml" ]
+	slipway stop
+	slipway start
+	wait_for 5 ran a 3
+	[ "$(slipway exec -T --index 2 b sh -c 'echo "$more"')" = '$y' ]
 }

@@ -317,7 +317,7 @@ a_service() {
 	slipway stop
 	in_out alone # the pod has ended
 	sed -i 's/exit 3/exit 4/' compose.yml
-	slipway start # a has changed: what was copied to it is gone
+	slipway up -d # a has changed: what was copied to it is gone
 	wait_for 5 is_field a State exited
 	run slipway cp a:/root/new back
 	assert_failure 1
