@@ -31,14 +31,16 @@ static char *image_name(const char *image)
 
 /* ---- the pod ---- */
 
-/* The codes of docker run: what the program says; or why there was none. */
-static int code_of(const struct err *e, int otherwise)
+/* The codes of docker run, why there is none of the program; of a service, docker compose's. */
+static int code_of(const struct err *e, bool service)
 {
-	bool exec = e && strstr(err_text(e), "exec: ");
+	bool exec = strstr(err_text(e), "exec: ") != NULL;
 
+	if (service)
+		return EXIT_USAGE;
 	return exec && err_code(e) == ENOENT   ? EXIT_NOT_FOUND
 	       : exec && err_code(e) == EACCES ? EXIT_NOT_EXECUTABLE
-					       : otherwise;
+					       : EXIT_ENGINE;
 }
 
 /* A container that is left running is known by its id. */
@@ -347,6 +349,6 @@ struct err *cmd_run(struct cli *c, const void *values, char **operands, int *ret
 			    : run_image(c, &r, operands, ret_code);
 	strv_free(r.given);
 	if (e)
-		*ret_code = code_of(e, service ? EXIT_USAGE : EXIT_ENGINE);
+		*ret_code = code_of(e, service);
 	return e;
 }

@@ -282,14 +282,8 @@ static struct err *start_pod(struct cli *c, const struct pod_plan *plan, struct 
 {
 	if (v->renew_volumes)
 		TRY(pod_renew_volumes(c->host, plan, v->resting));
-	struct err *e = detached(v) ? up_detached(c, plan, images, v, ret_code)
-				    : up_attached(c, plan, images, v, ret_code);
-
-	if (err_code(e) == ENOENT && e && strstr(err_text(e), "exec: "))
-		*ret_code = EXIT_NOT_FOUND;
-	else if (err_code(e) == EACCES && strstr(err_text(e), "exec: "))
-		*ret_code = EXIT_NOT_EXECUTABLE;
-	return e;
+	return detached(v) ? up_detached(c, plan, images, v, ret_code)
+			   : up_attached(c, plan, images, v, ret_code);
 }
 
 /* Whoever has just begun has written nothing yet. */

@@ -189,7 +189,8 @@ time.sleep(100)' >listener 3>&- &
 	# nor does one of a version that cannot run, of which nothing is found by the next
 	two 'command: /no/such'
 	sed -i "0,/command: sh/{/command: sh/d}" compose.yml
-	run --separate-stderr -127 slipway up -d
+	run --separate-stderr slipway up -d
+	assert_failure 1
 	kill $listener
 	two 'ports: ["127.0.0.1:18087:80"]'
 	slipway start

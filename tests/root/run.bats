@@ -34,6 +34,22 @@ no_pods() { [ -z "$(pods)" ]; }
 	[ "$status" -eq 1 ] || [ "$status" -eq 125 ]
 }
 
+@test "run SERVICE, up: codes of docker compose" {
+	compose <<-END
+		services:
+		  a: {image: $registry/busybox, command: /no/such}
+	END
+	local how
+	for how in "up" "up -d" "run --rm a" "run --rm a /etc/passwd" "run -d a"; do
+		# shellcheck disable=SC2086 # words
+		run --separate-stderr slipway $how
+		assert_failure 1
+		[[ $stderr == *'exec: "/'* ]] || show 'another reason'
+	done
+	run slipway run --rm a sh -c 'exit 3'
+	assert_failure 3
+}
+
 @test "run -i: input goes in, its end too, also from a file and from nowhere" {
 	run bash -c "printf 'a\nb\n' | slipway run -i --rm $registry/busybox cat"
 	assert_output $'a\nb'
