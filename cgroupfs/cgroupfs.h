@@ -139,8 +139,13 @@ struct cgroupfs_stats {
 	uint64_t cpu_us;	      /* processor time used */
 	uint64_t pids;
 	uint64_t oom_kills;
+	/* of cgroupfs_read_details() */
+	uint64_t idle_files;	/* of memory: what of files nobody has looked at lately */
+	uint64_t read, written; /* bytes, of and to block devices */
 };
 struct err *cgroupfs_read_stats(const struct cgroupfs *g, struct cgroupfs_stats *ret) must_check;
+/* Adds what takes longer to find out; 0 where it is not counted. */
+void cgroupfs_read_details(const struct cgroupfs *g, struct cgroupfs_stats *ret);
 
 /* Forgets the group without removing it. */
 void cgroupfs_free(struct cgroupfs *g);

@@ -32,6 +32,8 @@ static char *heading_of(const char *field)
 		{ "CPUPerc", "CPU %" },
 		{ "MemPerc", "MEM %" },
 		{ "MemUsage", "MEM USAGE / LIMIT" },
+		{ "NetIO", "NET I/O" },
+		{ "BlockIO", "BLOCK I/O" },
 		{ "PIDs", "PIDS" },
 		{ "ContainerName", "CONTAINER" },
 		{ "", "" },

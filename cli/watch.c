@@ -207,6 +207,13 @@ struct sample {
 	uint64_t ms, cpu_us;
 };
 
+static char *in_and_out(uint64_t in, uint64_t out)
+{
+	auto_free char *a = text_bytes((int64_t)in), *b = text_bytes((int64_t)out);
+
+	return mem_printf("%s / %s", a, b);
+}
+
 static struct err *show_usage(const struct pod_service_state *s, const struct pod_usage *u,
 			      const struct sample *before, uint64_t now, struct listing *l)
 {
@@ -214,8 +221,9 @@ static struct err *show_usage(const struct pod_service_state *s, const struct po
 	double cpu = (double)(u->cpu_us - before->cpu_us) / 10.0 / (double)ms;
 	double part = u->memory_limit ? 100.0 * (double)u->memory / (double)u->memory_limit : 0;
 	auto_free char *memory = text_binary((int64_t)u->memory);
-	auto_free char *limit =
-		u->memory_limit ? text_binary((int64_t)u->memory_limit) : mem_strdup("-");
+	auto_free char *limit = text_binary((int64_t)u->memory_limit);
+	auto_free char *net = in_and_out(u->received, u->sent);
+	auto_free char *blocks = in_and_out(u->read, u->written);
 	auto_free char *cpu_text = mem_printf("%.2f%%", cpu);
 	auto_free char *usage = mem_printf("%s / %s", memory, limit);
 	auto_free char *part_text = mem_printf("%.2f%%", part);
@@ -230,10 +238,12 @@ static struct err *show_usage(const struct pod_service_state *s, const struct po
 	json_put_str(j, "CPUPerc", cpu_text);
 	json_put_str(j, "MemUsage", usage);
 	json_put_str(j, "MemPerc", part_text);
+	json_put_str(j, "NetIO", net);
+	json_put_str(j, "BlockIO", blocks);
 	json_put_str(j, "PIDs", pids);
 	return listing_add(l, j,
-			   (const char *const[]) { s->container, cpu_text, usage, part_text,
-						   pids });
+			   (const char *const[]) { id, s->container, cpu_text, usage, part_text,
+						   net, blocks, pids });
 }
 
 /* One look at all services; @before is what the look before has seen. */
@@ -266,8 +276,9 @@ static struct err *look(struct cli *c, char **operands, struct listing *l, struc
 
 struct err *cmd_stats(struct cli *c, const void *values, char **operands, int *ret_code)
 {
-	static const char *const headings[] = { "NAME",	 "CPU %", "MEM USAGE / LIMIT",
-						"MEM %", "PIDS",  NULL };
+	static const char *const headings[] = { "CONTAINER ID",	     "NAME",  "CPU %",
+						"MEM USAGE / LIMIT", "MEM %", "NET I/O",
+						"BLOCK I/O",	     "PIDS",  NULL };
 	const struct stats_values *v = values;
 	auto_pod_state struct pod_state *s = NULL;
 	auto_listing struct listing *l = NULL;

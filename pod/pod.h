@@ -354,9 +354,13 @@ struct err *pod_events(const struct pod_host *h, const char *name, char *const *
 
 /* What a service's processes use; and which they are, as this process sees them. */
 struct pod_usage {
-	uint64_t memory, memory_limit; /* bytes; limit 0: none */
+	uint64_t memory, memory_limit; /* bytes, as docker counts: not files nobody has looked at
+					  lately; without a limit the host has one */
 	uint64_t cpu_us;	       /* processor time used so far */
 	uint64_t pids;
+	uint64_t read, written; /* bytes, of and to block devices, where that is counted */
+	uint64_t received,
+		sent; /* bytes, by its network namespace, which is the pod's; 0: it is the host's */
 };
 struct err *pod_usage(const struct pod_service_state *s, struct pod_usage *ret) must_check;
 struct err *pod_processes(const struct pod_service_state *s, pid_t **ret, size_t *ret_n) must_check;

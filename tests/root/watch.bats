@@ -238,7 +238,7 @@ two_services() {
 	[[ ${lines[1]} =~ ^a\ +1\ +root\ +[0-9]+\ +[0-9]+\ +0\ +[0-9:]+\ +\?\ +00:00:00\ +sleep\ 1000$ ]]
 	[[ ${lines[2]} =~ ^b\ +1\ +4321\ .*sleep\ 2000$ ]]
 	run slipway stats --no-stream --format '{{.Service}} {{.MemUsage}}'
-	[[ ${lines[0]} =~ ^a\ [0-9.]+[KMi]*B\ /\  ]]
+	[[ ${lines[0]} =~ ^a\ [0-9.]+[KMi]*B\ /\ [0-9.]+GiB ]] || show 'not the memory of the host'
 	slipway stop b
 	[ "$(slipway stats --no-stream --format '{{.Service}}')" = a ]
 	[ "$(slipway stats --no-stream -a --format '{{.Service}} {{.PIDs}}' | sed -n 2p)" = 'b 0' ]
@@ -331,4 +331,27 @@ two_services() {
 	run slipway ls --filter status=running
 	assert_failure
 	assert_output "slipway: --filter: 'status=running' is not name=PATTERN"
+}
+
+@test "stats: what went over the network, and to disks" {
+	compose <<-END
+		services:
+		  a:
+		    image: $registry/busybox
+		    command: sh -c 'dd if=/dev/zero of=/www bs=1000 count=300; exec httpd -f -p 8080 -h /'
+		    init: true
+		    ports: ["127.0.0.1:18088:8080"]
+		    mem_limit: 64m
+	END
+	slipway up -d
+	wait_for 5 curl -sS -o got http://127.0.0.1:18088/www
+	[ "$(stat -c %s got)" = 300000 ]
+	run slipway stats --no-stream
+	assert_success
+	[[ ${lines[0]} == 'CONTAINER ID'*NAME*'CPU %'*'MEM USAGE / LIMIT'*'MEM %'*'NET I/O'*'BLOCK I/O'*PIDS* ]] || show 'other columns'
+	[ "$(awk '{print $1}' <<<"${lines[1]}")" = "$(slipway ps -q a | cut -c1-12)" ]
+	run slipway stats --no-stream --format '{{.NetIO}}' a
+	[[ $output =~ ^[0-9.]+k?B\ /\ 3[0-9]+kB$ ]] || show 'not 300 kB'
+	run slipway stats --no-stream --format '{{.BlockIO}}' a
+	[[ $output =~ ^[0-9.]+[kMG]?B\ /\ [0-9.]+[kMG]?B$ ]] || show 'no figures'
 }
