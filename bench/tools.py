@@ -23,6 +23,25 @@ def since(start, *times):
     return [(t - start) / 1000 for t in times]
 
 
+def healthy_services(image, shared):
+    """A service, and one that waits until it is healthy. Both say when they came to life, the first
+    one's probe in its stead."""
+    return f"""services:
+  probed:
+    image: {image}
+    command: ["/bench/stamp", "--stay"]
+    volumes: ["{shared}:/bench"]
+    stop_grace_period: 1s
+    healthcheck: {{test: [CMD, /bench/stamp, /bench/probe], interval: 1s}}
+  waits:
+    image: {image}
+    command: ["/bench/stamp", "--stay", "/bench/first"]
+    volumes: ["{shared}:/bench"]
+    stop_grace_period: 1s
+    depends_on: {{probed: {{condition: service_healthy}}}}
+"""
+
+
 class Tool:
     def start(self):
         """Finds out whether it can be measured here: raises Skip if not."""
@@ -199,6 +218,17 @@ class Slipway(Tool):
                 lines.append('    ports: ["18080:80"]')
         write(self.bench.path(f"compose-{count}.yml"), "\n".join(lines) + "\n")
 
+    def healthy(self):
+        """The one that waits is another: what it writes is told apart by its file."""
+        b, file = self.bench, self.bench.path("compose-healthy.yml")
+        write(file, healthy_services(f"127.0.0.1:{PORT}/busybox:latest", b.shared))
+        b.clock(self.program, "-f", file, "-p", "bench", "up", "-d", env=self.env)
+        try:
+            first = b.first()
+        finally:
+            b.clock(self.program, "-p", "bench", "down", env=self.env)
+        return {"first": (first - b.first_probe()) / 1000}
+
     def up_command(self, count, name):
         return [self.program, "-f", self.bench.path(f"compose-{count}.yml"), "-p", name, "up", "-d"]
 
@@ -352,6 +382,19 @@ class Engine(Tool):
 
     def up10(self):
         return self.pod(10)
+
+    def healthy(self):
+        if self.name == "podman":
+            raise Skip("its pods have no such order")
+        b, file = self.bench, self.bench.path("docker-healthy.yml")
+        write(file, healthy_services("bench", b.shared))
+        command = [*self.compose(), "-f", file, "-p", "bench"]
+        b.clock(*command, "up", "-d", env=self.env)
+        try:
+            first = b.first()
+        finally:
+            b.clock(*command, "down", "-t", "0", env=self.env)
+        return {"first": (first - b.first_probe()) / 1000}
 
     def options(self):
         parent = ["--cgroup-parent", "/" + self.bench.groups.name] if self.name == "podman" else []
