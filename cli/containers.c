@@ -225,9 +225,13 @@ static struct err *create(struct cli *c, struct image **images, bool force,
 	TRY(e);
 	if (there && there->alive && !force)
 		return create_in(c, wanted);
-	if (there && force)
-		TRY(pod_down(c->host, there->name, -1));
-	TRY(pod_create(plan, c->host));
+	if (there && there->alive)
+		TRY(pod_halt(c->host, there->name, -1));
+	auto_strv char **anew = !force	 ? NULL
+				: wanted ? strv_dup(wanted)
+					 : cli_services_of(c->project);
+
+	TRY(pod_create(plan, c->host, anew));
 	cli_say(c, " Pod %s  Created", c->project->name);
 	return NULL;
 }
@@ -249,7 +253,7 @@ struct err *cli_create(struct cli *c, const char *policy, bool quiet, bool force
 		log_info("pod %s is there already", s->name);
 		return NULL;
 	}
-	if (s && s->alive)
+	if (s)
 		TRY(cli_widen_project(c, s, operands));
 	TRY(cli_images(c, policy, quiet, &images));
 	struct err *e = create(c, images, force, s, wanted);

@@ -194,7 +194,7 @@ static struct err *ask_pod(struct cli *c, const char *pod, const char *what, cha
 	/* with its only service the pod ends: that is waited for, too */
 	struct err *e = pod_ask(c->host, pod, what, stop && single ? NULL : services, argument);
 
-	if (err_code(e) == ENOENT && !none && !*services && str_starts(what, "restart") &&
+	if (err_code(e) == ENOENT && !none && str_starts(what, "restart") &&
 	    !pod_supervised(c->host, pod)) {
 		err_free(e); /* nothing of it runs: that is started */
 		return start_pod(c, pod, services);
@@ -259,15 +259,21 @@ struct err *cmd_restart(struct cli *c, const void *values, char **operands, int 
 		   operands, timeout);
 }
 
-/* Those that are there, which may be fewer than the project has. */
-static char **services_there(const struct pod_state *s)
+/* Those that are there, where they are fewer than the project at hand has; else none, which means all. */
+static char **services_there(const struct cli *c, const struct pod_state *s)
 {
 	char **names = NULL;
+	bool all = true;
 
 	for (size_t i = 0; i < s->n_services; i++)
 		if (!strv_has(names, s->services[i].service))
 			strv_add(&names, mem_strdup(s->services[i].service));
-	return names;
+	for (size_t i = 0; i < c->project->n_services; i++)
+		all &= strv_has(names, c->project->services[i].name);
+	if (!all)
+		return names;
+	strv_free(names);
+	return NULL;
 }
 
 /* As docker does it: containers are started as they were made, whatever the files say by now. */
@@ -276,7 +282,8 @@ static struct err *start_kept_project(struct cli *c, const struct pod_state *s, 
 {
 	static char *profiles[] = { (char *)(uintptr_t) "*", NULL };
 	static char *no_env[] = { (char *)(uintptr_t) "/dev/null", NULL };
-	auto_strv char **scale = cli_scale_of(s), **there = services_there(s), **files = NULL;
+	static char *none[] = { NULL };
+	auto_strv char **scale = cli_scale_of(s), **there = NULL, **files = NULL;
 	const struct cli before = *c;
 
 	TRY(json_get_strv(s->json, "files", &files));
@@ -286,7 +293,19 @@ static struct err *start_kept_project(struct cli *c, const struct pod_state *s, 
 	c->project_dir = s->dir;
 	c->profiles = profiles;
 	c->env_files = no_env;
-	struct err *e = cli_up_detached(c, *services ? services : there, scale, "missing", false);
+	c->project = NULL;
+	struct err *e = *services ? NULL : cli_project(c, NULL, false);
+
+	if (c->project)
+		there = services_there(c, s);
+	compose_free(c->project);
+	c->project = before.project;
+	if (!e)
+		e = cli_up_detached(c,
+				    *services ? services
+				    : there   ? there
+					      : none,
+				    scale, "missing", false);
 
 	c->files = before.files;
 	c->leave.text = before.leave.text;

@@ -56,24 +56,6 @@ void adopt_running(struct container *c, struct container *old)
 	old->succeeded = true;
 }
 
-/* Of services that the project has no more, or fewer instances of. */
-static void forget_strangers(const struct pod *p)
-{
-	auto_free char *path = state_data(p->host, p->plan->name, "rootfs");
-	auto_fd int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	auto_strv char **names = NULL;
-
-	if (dir < 0)
-		return;
-	err_ignore(fd_list(dir, &names));
-	for (char **n = names; n && *n; n++) {
-		auto_free char *tree = mem_printf("%s/%s", path, *n);
-
-		if (!pod_find(p, *n))
-			err_ignore(trash_put(p->host, tree, p->plan->name));
-	}
-}
-
 void adopt_past(struct pod *p)
 {
 	auto_free char *path = state_path(p->host, p->plan->name, "state.json");
@@ -95,20 +77,48 @@ void adopt_past(struct pod *p)
 		if (old && is_same(c, old))
 			take_over(c, old->id, json_string_value(json_at(old->json, "created")));
 	}
-	forget_strangers(p);
+}
+
+/* "KEY.ID": of the same service, and not this one. */
+static bool is_predecessor(const char *folder, const struct container *c)
+{
+	const char *dot = strrchr(folder, '.');
+	size_t len = dot ? (size_t)(dot - folder) : 0;
+
+	return dot && len == strlen(c->plan->key) && strncmp(folder, c->plan->key, len) == 0 &&
+	       strncmp(dot + 1, c->id, strlen(dot + 1)) != 0;
 }
 
 void adopt_nothing(struct container *c)
 {
-	if (!c->pod->has_past || c->adopted)
+	const struct pod *p = c->pod;
+
+	if (!p->has_past || c->adopted)
 		return;
-	container_forget_files(c);
+	auto_free char *path = state_data(p->host, p->plan->name, "rootfs");
+	auto_fd int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	auto_strv char **folders = NULL;
+
+	if (dir >= 0)
+		err_ignore(fd_list(dir, &folders));
+	for (char **f = folders; f && *f; f++) {
+		auto_free char *tree = mem_printf("%s/%s", path, *f);
+
+		if (is_predecessor(*f, c))
+			err_ignore(trash_put(p->host, tree, p->plan->name));
+	}
 	container_forget_logs(c);
 }
 
 void adopt_give_back(const struct pod *p)
 {
-	for (size_t i = 0; i < p->plan->n_containers; i++)
-		if (!p->containers[i]->adopted && p->containers[i]->spec)
-			container_forget_files(p->containers[i]);
+	for (size_t i = 0; i < p->plan->n_containers; i++) {
+		struct container *c = p->containers[i];
+
+		if (c->adopted || !c->spec)
+			continue;
+		container_forget_files(c);
+		log_free(steal(&c->log));
+		container_forget_logs(c);
+	}
 }

@@ -206,6 +206,7 @@ static struct err *prepare(struct pod *p, struct container *c)
 	const struct spec_place place = { .cgroups = p->cgroups,
 					  .netns = p->netns,
 					  .address = pod_address(p),
+					  .id = c->id,
 					  .names = p->join.names };
 
 	if (!c->log && !c->spec)
@@ -459,6 +460,8 @@ static void on_restart_time(void *arg)
 		log_warn("%s", err_text(e));
 		c->started_ms = 0;
 		c->state = CONTAINER_EXITED;
+		if (err_code(e) == EBUSY) /* somebody copies: that is no run of its own */
+			c->restarts--;
 		if (wants_restart(c))
 			schedule_restart(c);
 	} else {

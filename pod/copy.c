@@ -229,10 +229,10 @@ static struct err *copy_tar(const struct side *inside, const struct pod_copy *c)
 struct err *pod_copy(const struct pod_host *h, const char *name, const struct pod_copy *c)
 {
 	auto_pod_state struct pod_state *state = NULL;
-	auto_fd int root = -1, claim = -1;
+	auto_fd int root = -1;
 
 	TRY(pod_state_read(h, name, &state));
-	TRY(view_open(h, state, c->service, &root, &claim));
+	TRY(view_open(h, state, c->service, &root));
 	const struct side host = { -1 }, inside = { root };
 
 	if (c->tar)

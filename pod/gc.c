@@ -133,6 +133,11 @@ static struct err *end(const struct pod_host *h, const char *name, bool forget, 
 	     us = us < POLL_MOST ? 2 * us : us) {
 		struct err *e = pod_ask(h, name, forget ? "down" : "stop", NULL, timeout);
 
+		if (forget && err_code(e) == EINVAL) { /* of a version that did not know it */
+			forget = false;
+			err_free(e);
+			continue;
+		}
 		if (err_code(e) != ENOENT && err_code(e) != EPIPE && (e || forget))
 			return e;
 		if (err_code(e) != ENOENT)
@@ -231,7 +236,7 @@ struct err *pod_gc(const struct pod_host *h, bool dry_run, char ***ret_removed)
 	TRY(image_store_open(h->root, &store));
 	TRY(pod_state_list(h, &pods, &n));
 	for (size_t i = 0; i < n; i++) {
-		for (size_t k = 0; pods[i]->alive && k < pods[i]->n_services; k++) {
+		for (size_t k = 0; k < pods[i]->n_services; k++) { /* also ended: they come back */
 			auto_strv char **layers = NULL;
 
 			err_ignore(json_get_strv(pods[i]->services[k].json, "layers", &layers));

@@ -73,6 +73,9 @@ char *state_path(const struct pod_host *h, const char *name,
 		 const char *file) must_check; /* below run */
 char *state_data(const struct pod_host *h, const char *name,
 		 const char *file) must_check; /* below root */
+/* Where container @id of a service writes; another one of the same service has its own. */
+char *state_rootfs(const struct pod_host *h, const char *name, const char *key,
+		   const char *id) must_check;
 /* The lock says whether the pod lives: whoever of supervisor and pause is left holds it. */
 bool state_alive(const struct pod_host *h, const char *name);
 
@@ -159,6 +162,7 @@ struct spec_place {
 	const struct cgroupfs_host *cgroups;
 	int netns;
 	struct in_addr address; /* of the pod, or INADDR_ANY */
+	const char *id;		/* of the container */
 	char *const *names;	/* more of them than the plan knows */
 };
 struct err *spec_make(const struct pod_plan *plan, const struct plan_container *c,
@@ -193,9 +197,9 @@ struct err *spec_filter(const char *seccomp, uint64_t caps, const struct pod_hos
 			struct runtime_filter *ret) must_check;
 
 /* ---- view.c: the root of a service's container, running or not; see runtime_view() ---- */
-/* @ret_claim keeps others from starting it meanwhile; -1 where it runs. Both are the caller's. */
+/* One that does not run is kept from starting until this process ends, as the view is there so long. */
 struct err *view_open(const struct pod_host *h, const struct pod_state *state, const char *service,
-		      int *ret_root, int *ret_claim) must_check;
+		      int *ret_root) must_check;
 
 /* ---- supervisor: supervise.c, steps.c, container.c, health.c, control.c ---- */
 

@@ -159,19 +159,16 @@ static struct err *make_data(const struct pod *p)
 	return NULL;
 }
 
-/* As the last state of the pod tells it. */
+/* As the last state of the pod tells it; whether it is the same container is adopt.c's to say. */
 static void recall(struct container *c, const struct pod_service_state *old)
 {
 	if (!old || strcmp(old->state, "created") == 0)
 		return;
-	const char *id = json_string_value(json_at(old->json, "id"));
-
 	c->state = CONTAINER_EXITED;
-	c->exit_code = (int)old->exit_code;
+	/* of one whose supervisor died the state says that it runs, or is about to */
+	c->exit_code = strcmp(old->state, "exited") == 0 ? (int)old->exit_code : 128 + SIGKILL;
 	c->started = mem_strdup(old->started);
 	c->finished = mem_strdup(old->finished);
-	if (id && strlen(id) < sizeof(c->id))
-		memcpy(c->id, id, strlen(id) + 1);
 }
 
 static void lay_to_rest(struct pod *p)
@@ -379,9 +376,9 @@ static void recall_adopted(struct pod *p)
 	}
 }
 
-struct err *pod_create(const struct pod_plan *plan, const struct pod_host *h)
+struct err *pod_create(const struct pod_plan *plan, const struct pod_host *h, char *const *anew)
 {
-	static const struct pod_run_options none = { .stop_timeout = -1 };
+	const struct pod_run_options none = { .stop_timeout = -1, .anew = anew };
 	struct pod p = { .plan = plan,
 			 .host = h,
 			 .options = &none,

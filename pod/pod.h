@@ -411,8 +411,12 @@ struct err *pod_launch(const struct pod_host *h, const struct pod_launch *l, int
 /* What a supervisor is in the background: no terminal, a log in a file, nothing kept open. */
 void pod_go_background(const struct pod_host *h, const char *name, const int *inherited);
 
-/* Notes a pod that was not started yet: it is listed, as created. EBUSY when it runs. */
-struct err *pod_create(const struct pod_plan *plan, const struct pod_host *h) must_check;
+/*
+ * Notes a pod that was not started yet: it is listed, as created. Of one that has ended what
+ * has not changed, and is not in @anew, stays what it is. EBUSY when it runs.
+ */
+struct err *pod_create(const struct pod_plan *plan, const struct pod_host *h,
+		       char *const *anew) must_check;
 
 /*
  * The container that goes by @text on this host: by its name, its pod's name, or

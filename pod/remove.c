@@ -27,17 +27,17 @@ static void warn(struct err *take_e)
 
 /* ---- in the supervisor ---- */
 
-static struct err *forget_rootfs(const struct pod_host *h, const char *name, const char *key)
+static struct err *forget_rootfs(const struct pod_host *h, const char *name, const char *key,
+				 const char *id)
 {
-	auto_free char *folder = mem_printf("rootfs/%s", key);
-	auto_free char *from = state_data(h, name, folder);
+	auto_free char *from = state_rootfs(h, name, key, id);
 
 	return trash_put(h, from, name);
 }
 
 void container_forget_files(const struct container *c)
 {
-	warn(forget_rootfs(c->pod->host, c->pod->plan->name, c->plan->key));
+	warn(forget_rootfs(c->pod->host, c->pod->plan->name, c->plan->key, c->id));
 }
 
 void container_forget_volumes(const struct container *c)
@@ -142,12 +142,13 @@ static struct err *edit_state(const struct pod_host *h, const char *name, char *
 		if (!is_one_of(one, keys))
 			continue;
 		const char *key = json_string_value(json_at(one, "key"));
+		const char *id = json_string_value(json_at(one, "id"));
 
 		if (key && volumes)
 			errors = err_join(errors, forget_volumes_of(h, name, key));
 		if (key) {
 			errors = err_join(errors, forget_logs(h, name, key));
-			errors = err_join(errors, forget_rootfs(h, name, key));
+			errors = err_join(errors, forget_rootfs(h, name, key, id ? id : ""));
 		}
 		(void)json_array_remove(services, i);
 	}
@@ -186,5 +187,7 @@ struct err *pod_remove_services(const struct pod_host *h, const char *name, char
 	err_free(e); /* it does not run, or has just ended */
 	TRY(state_check_name(name));
 	TRY(lock_ended(h, name, &held));
-	return edit_state(h, name, keys, volumes);
+	e = edit_state(h, name, keys, volumes);
+	pod_tidy_trash_aside(h); /* what was large is not to stay */
+	return e;
 }

@@ -245,10 +245,9 @@ struct err *spec_lowers(const struct pod_host *h, char *const *layers, char ***r
 
 /* Of a container that was there before there may be an upper directory: see adopt.c. */
 static struct err *give_overlay(const struct pod_plan *plan, const struct plan_container *c,
-				const struct pod_host *h, struct container_spec *s)
+				const struct pod_host *h, const char *id, struct container_spec *s)
 {
-	auto_free char *folder = mem_printf("rootfs/%s", c->key);
-	auto_free char *dir = state_data(h, plan->name, folder);
+	auto_free char *dir = state_rootfs(h, plan->name, c->key, id);
 	char *upper = keep(s, mem_printf("%s/upper", dir)),
 	     *work = keep(s, mem_printf("%s/work", dir));
 
@@ -383,7 +382,7 @@ struct err *spec_make(const struct pod_plan *plan, const struct plan_container *
 	if (!e)
 		e = give_files(plan, c, h, place, s);
 	if (!e)
-		e = give_overlay(plan, c, h, s);
+		e = give_overlay(plan, c, h, place->id, s);
 	if (!e)
 		e = give_filter(c, h, like, s);
 	if (e) {

@@ -30,6 +30,13 @@ char *state_data(const struct pod_host *h, const char *name, const char *file)
 	return mem_printf("%s/pods/%s%s%s", h->root, name, file ? "/" : "", file ? file : "");
 }
 
+char *state_rootfs(const struct pod_host *h, const char *name, const char *key, const char *id)
+{
+	auto_free char *folder = mem_printf("rootfs/%s.%.12s", key, id);
+
+	return state_data(h, name, folder);
+}
+
 /* Shared: two who look at once do not take each other for the pod. */
 bool state_alive(const struct pod_host *h, const char *name)
 {

@@ -63,14 +63,13 @@ static size_t find_places(const struct pod_service_state *v, struct runtime_moun
 }
 
 static struct err *open_ended(const struct pod_host *h, const struct pod_state *state,
-			      const struct pod_service_state *v, int *ret_root, int *ret_claim)
+			      const struct pod_service_state *v, int *ret_root)
 {
-	auto_free char *folder = mem_printf("rootfs/%s", v->key), *boot = adopt_boot();
-	auto_free char *dir = state_data(h, state->name, folder);
+	auto_free char *boot = adopt_boot(), *dir = state_rootfs(h, state->name, v->key, v->id);
 	auto_free char *upper = mem_printf("%s/upper", dir), *work = mem_printf("%s/work", dir);
 	auto_free struct runtime_mount *places = NULL;
 	auto_strv char **layers = NULL, **lowers = NULL;
-	auto_fd int claim = -1;
+	int claim = -1; /* until this process ends, as the mounts are there so long */
 
 	if (access(work, F_OK) < 0 ||
 	    !str_eq(boot, json_string_value(json_at(state->json, "boot"))))
@@ -84,20 +83,17 @@ static struct err *open_ended(const struct pod_host *h, const struct pod_state *
 
 	spec.n_mounts = find_places(v, &places);
 	spec.mounts = places;
-	TRY(err_wrap(runtime_view(&spec, ret_root), "service %s", v->service));
-	*ret_claim = fd_steal(&claim);
-	return NULL;
+	return err_wrap(runtime_view(&spec, ret_root), "service %s", v->service);
 }
 
 struct err *view_open(const struct pod_host *h, const struct pod_state *state, const char *service,
-		      int *ret_root, int *ret_claim)
+		      int *ret_root)
 {
 	const struct pod_service_state *v = pod_state_find(state, service);
 
-	*ret_claim = -1;
 	if (!v)
 		return pod_no_service(service);
 	if (state->alive && (strcmp(v->state, "running") == 0 || strcmp(v->state, "paused") == 0))
 		return open_running(v, ret_root);
-	return open_ended(h, state, v, ret_root, ret_claim);
+	return open_ended(h, state, v, ret_root);
 }

@@ -151,14 +151,14 @@ ran() { [ "$(runs "$1")" = "$2" ]; }
 	[ "$(cid a)" = "$a" ]
 }
 
-@test "rm of one that has ended, and of services that the file has no more, leaves nothing of them" {
+@test "rm of one that has ended leaves nothing of it, down nothing of what the file has no more" {
 	two
 	slipway up -d
 	wait_for 5 ran a 1
 	slipway stop
 	slipway rm -f a
-	[ ! -e "$SLIPWAY_ROOT/pods/$project/rootfs/a" ]
-	[ -e "$SLIPWAY_ROOT/pods/$project/rootfs/b" ]
+	[ -z "$(compgen -G "$SLIPWAY_ROOT/pods/$project/rootfs/a.*")" ]
+	[ -n "$(compgen -G "$SLIPWAY_ROOT/pods/$project/rootfs/b.*")" ]
 	slipway up -d
 	wait_for 5 ran a 1
 	wait_for 5 ran b 2
@@ -166,7 +166,8 @@ ran() { [ "$(runs "$1")" = "$2" ]; }
 	sed -i '/^  b:/,$d' compose.yml
 	slipway up -d
 	wait_for 5 ran a 2
-	[ ! -e "$SLIPWAY_ROOT/pods/$project/rootfs/b" ]
+	slipway down
+	[ ! -e "$SLIPWAY_ROOT/pods/$project" ]
 }
 
 @test "a start that fails loses nothing" {
@@ -323,4 +324,82 @@ time.sleep(100)' >listener 3>&- &
 	slipway start
 	wait_for 5 ran a 3
 	[ "$(slipway exec -T --index 2 b sh -c 'echo "$more"')" = '$y' ]
+}
+
+@test "one that has changed while it rested has nothing of what it was, also not of another image" {
+	two
+	slipway up -d
+	wait_for 5 ran b 1
+	local b
+	b=$(cid b)
+	slipway stop
+	sed -i '$s/.*/    init: true\n    environment: {changed: "1"}/' compose.yml
+	slipway up -d a
+	wait_for 5 ran a 2
+	slipway stop
+	slipway up -d
+	wait_for 5 ran b 1
+	[ "$(cid b)" != "$b" ]
+	[ "$(slipway exec -T b sh -c 'echo $changed')" = 1 ]
+}
+
+@test "a supervisor that is killed while it replaces one mixes nothing" {
+	two 'stop_grace_period: 30s'
+	sed -i 's/init: true/init: false/; s/exec sleep 1000/trap "" TERM; while :; do sleep 1; done/' compose.yml
+	slipway up -d
+	wait_for 5 ran a 1
+	sed -i 's/stop_grace_period: 30s/stop_grace_period: 29s/' compose.yml
+	slipway up -d >/dev/null 2>&1 3>&- &
+	local up=$!
+	sleep 0.7
+	kill -KILL "$(process supervisor)"
+	wait "$up" || :
+	slipway up -d
+	wait_for 5 ran a 1
+}
+
+@test "create of one service of a pod that has ended leaves the other" {
+	two
+	slipway up -d
+	wait_for 5 ran a 1
+	slipway stop
+	slipway create a
+	[ "$(slipway ps -a --services | sort | tr '\n' ' ')" = 'a b ' ]
+	slipway create --force-recreate a
+	slipway start
+	wait_for 5 ran a 1
+	wait_for 5 ran b 2
+}
+
+@test "several starts at once, and restart of one that has ended" {
+	two
+	slipway up -d
+	wait_for 5 ran a 1
+	local i
+	for i in 2 3 4; do
+		slipway stop
+		slipway start &
+		local first=$!
+		slipway start
+		wait "$first"
+		wait_for 5 ran a "$i"
+		ran b "$i"
+	done
+	slipway stop
+	slipway restart a
+	wait_for 5 ran a 5
+	[ "$(slipway ps -a --format '{{.State}}' b)" = exited ]
+}
+
+@test "services that a start does not bring lose nothing: a profile that is off, a start that fails" {
+	two
+	sed -i 's/^  b:/  b:\n    profiles: [more]/' compose.yml
+	slipway --profile more up -d
+	wait_for 5 ran b 1
+	slipway stop
+	sed -i "0,/command: .*/s//command: \/no\/such/" compose.yml
+	run slipway up -d
+	assert_failure 1
+	slipway start
+	wait_for 5 ran b 2
 }

@@ -344,7 +344,7 @@ a_service() {
 	slipway cp - a:/root <pipe 3>&- &
 	local cp=$!
 	exec {hold}>pipe
-	wait_for 5 eval 'grep -q "$project/rootfs/a/upper" /proc/[0-9]*/mountinfo 2>/dev/null'
+	wait_for 5 eval 'grep -q "$project/rootfs/a[.]" /proc/[0-9]*/mountinfo 2>/dev/null'
 	run --separate-stderr slipway start a
 	assert_failure 1
 	assert_one_message 'its files are in use'

@@ -1193,7 +1193,9 @@ two_with_volumes() {
 	slipway stop
 	slipway rm -f -v a
 	[ "$(slipway ps -a --format '{{.Service}}' | tr '\n' ' ')" = 'b c ' ]
-	slipway start
+	slipway start # what is there
+	[ "$(slipway ps --format '{{.Service}}')" = b ]
+	slipway up -d
 	[ "$(for s in a b; do field $s State; done | tr '\n' ' ')" = 'running running ' ]
 	slipway down a b c
 	[ -z "$(slipway ps -a -q)" ]
