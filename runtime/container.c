@@ -355,9 +355,7 @@ struct err *runtime_view(const struct runtime_spec *s, int *ret)
 
 	if (unshare(CLONE_NEWNS) < 0)
 		return err_errno("unshare the mount namespace");
-	TRY(rootfs_make(s, &root));
-	for (size_t i = 0; i < s->n_mounts; i++)
-		TRY(rootfs_mount(root, &s->mounts[i], NULL));
+	TRY(rootfs_make(s, NULL, &root));
 	*ret = fd_steal(&root);
 	return NULL;
 }

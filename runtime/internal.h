@@ -20,10 +20,11 @@ struct err *mount_attach(int mount, int target) must_check;
 
 /* ---- rootfs.c ---- */
 
-/* The container's root as a mount of the caller's mount namespace; *ret is its descriptor. */
-struct err *rootfs_make(const struct runtime_spec *s, int *ret) must_check;
-/* @views: cgroupfs_views() of the container's group. */
-struct err *rootfs_mount(int root, const struct runtime_mount *m, char *const *views) must_check;
+/*
+ * The container's root, with the specification's mounts in it, as a mount of the caller's mount
+ * namespace; *ret is its descriptor. @views: cgroupfs_views() of the container's group.
+ */
+struct err *rootfs_make(const struct runtime_spec *s, char *const *views, int *ret) must_check;
 struct err *rootfs_dev(int root) must_check;
 struct err *rootfs_device(int root, const struct runtime_device *d) must_check;
 struct err *rootfs_mask(int root, const struct runtime_spec *s, int null) must_check;

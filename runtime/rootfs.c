@@ -94,7 +94,7 @@ static struct err *overlay(const struct runtime_spec *s, int *ret)
  * out: the new root goes on top of "/", where this process, whose root lies below,
  * does not see it. Hooks look for it where its directory is.
  */
-struct err *rootfs_make(const struct runtime_spec *s, int *ret)
+static struct err *make_root(const struct runtime_spec *s, int *ret)
 {
 	const char *place = s->hook_state && s->rootfs ? s->rootfs : "/";
 	unsigned long propagation =
@@ -266,7 +266,8 @@ static struct err *fill_volume(int root, const struct runtime_mount *m, int sour
 	return copied;
 }
 
-static struct err *bind_mount(int root, const struct runtime_mount *m)
+/* @host: a copy of what is mounted, or -1. */
+static struct err *bind_mount(int root, const struct runtime_mount *m, int host)
 {
 	auto_fd int source = -1, made = -1, target = -1;
 
@@ -281,7 +282,9 @@ static struct err *bind_mount(int root, const struct runtime_mount *m)
 		source = fd_steal(&below);
 	}
 	TRY(open_target(root, m->target, is_directory(source), &target));
-	TRY(err_wrap(mount_copy(source, m->recursive, &made), "%s", m->source));
+	made = host;
+	if (made < 0)
+		TRY(err_wrap(mount_copy(source, m->recursive, &made), "%s", m->source));
 	TRY(mount_set(made, m->attributes, m->propagation ? m->propagation : MS_PRIVATE_,
 		      m->recursive));
 	if (is_directory(target) != is_directory(source))
@@ -350,12 +353,38 @@ static struct err *fs_mount(int root, const struct runtime_mount *m, char *const
 	return mount_attach(made, target);
 }
 
-struct err *rootfs_mount(int root, const struct runtime_mount *m, char *const *views)
+static struct err *mount_one(int root, const struct runtime_mount *m, char *const *views,
+			     int take_host)
 {
-	struct err *e =
-		m->kind == RUNTIME_MOUNT_BIND ? bind_mount(root, m) : fs_mount(root, m, views);
+	struct err *e = m->kind == RUNTIME_MOUNT_BIND ? bind_mount(root, m, take_host)
+						      : fs_mount(root, m, views);
 
 	return err_wrap(e, "mount %s", m->target);
+}
+
+/* The host's root, for mounts of it: once the container's is on top of it, a copy would show that. */
+static struct err *copy_host_root(const struct runtime_mount *m, int *ret)
+{
+	auto_fd int root = -1;
+
+	*ret = -1;
+	if (m->kind != RUNTIME_MOUNT_BIND || m->subpath || strcmp(m->source, "/") != 0)
+		return NULL;
+	TRY(fd_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY, &root));
+	return mount_copy(root, m->recursive, ret);
+}
+
+struct err *rootfs_make(const struct runtime_spec *s, char *const *views, int *ret)
+{
+	auto_free int *host = mem_alloc((s->n_mounts + 1) * sizeof(*host));
+
+	/* a descriptor that is left over by an error is closed with the process, which has no other use */
+	for (size_t i = 0; i < s->n_mounts; i++)
+		TRY(copy_host_root(&s->mounts[i], &host[i]));
+	TRY(make_root(s, ret));
+	for (size_t i = 0; i < s->n_mounts; i++)
+		TRY(mount_one(*ret, &s->mounts[i], views, host[i]));
+	return NULL;
 }
 
 /* ---- /dev ---- */

@@ -332,9 +332,7 @@ static struct err *make_world(const struct birth *b, struct child *c)
 	if (s->loopback)
 		TRY(bring_loopback_up());
 	TRY(set_names(s));
-	TRY(rootfs_make(s, &c->root));
-	for (size_t i = 0; i < s->n_mounts; i++)
-		TRY(rootfs_mount(c->root, &s->mounts[i], b->views));
+	TRY(rootfs_make(s, b->views, &c->root));
 	if (s->default_dev)
 		TRY(rootfs_dev(c->root));
 	for (size_t i = 0; i < s->n_devices; i++)

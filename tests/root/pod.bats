@@ -445,3 +445,25 @@ is_page() { [ "$(page "$1" 2>/dev/null)" = 'hello from the pod' ]; }
 	slipway exec -T h ls /hooked
 	slipway down
 }
+
+@test "the host's root, bound into a container, is the host's, also beside another, and for cp" {
+	echo host >mark
+	compose <<-END
+		services:
+		  a:
+		    image: $registry/busybox
+		    command: sleep 1000
+		    init: true
+		    volumes: ["/:/host:ro", "/:/again", "$PWD:/here"]
+	END
+	slipway up -d
+	[ "$(slipway exec -T a cat "/host$PWD/mark" "/again$PWD/mark" /here/mark | tr '\n' ' ')" = 'host host host ' ]
+	run slipway exec -T a touch "/host$PWD/new"
+	assert_failure
+	slipway exec -T a touch "/again$PWD/new"
+	[ -e new ]
+	slipway exec -T a test -e /host/proc/1/stat
+	slipway stop
+	slipway cp "a:/host$PWD/mark" copy
+	[ "$(cat copy)" = host ]
+}
