@@ -432,12 +432,14 @@ run_bundle() {
 	evil_service 'command: [sh, -c, "cp /bin/busybox /suid; chmod 4755 /suid; sleep 1000"]' 'volumes: ["data:/data"]'
 	echo 'volumes: {data: }' >>compose.yml
 	timeout -k 2 20 slipway up -d
-	wait_for 5 test -u "$SLIPWAY_ROOT/pods/$project/rootfs/it/upper/suid"
+	local upper
+	upper=$(echo "$SLIPWAY_ROOT/pods/$project/rootfs"/it.*/upper)
+	wait_for 5 test -u "$upper/suid"
 	chmod 711 "$BATS_FILE_TMPDIR" "$(dirname "$BATS_FILE_TMPDIR")" "$(dirname "$(dirname "$BATS_FILE_TMPDIR")")"
 	nobody() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
 	run nobody stat "$SLIPWAY_ROOT" # so far one can see
 	assert_success
-	for path in "$SLIPWAY_ROOT/pods/$project/rootfs/it/upper/suid" "$SLIPWAY_ROOT/store/layers" "$SLIPWAY_RUN/pods/$project/state.json" \
+	for path in "$upper/suid" "$SLIPWAY_ROOT/store/layers" "$SLIPWAY_RUN/pods/$project/state.json" \
 		"$SLIPWAY_RUN/pods/$project/control" "$SLIPWAY_ROOT/pods/$project/logs/it.log"; do
 		[ -e "$path" ]
 		run nobody stat "$path"

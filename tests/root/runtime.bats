@@ -17,7 +17,7 @@ images busybox
 	slipway up -d
 	run slipway exec -T it cat /etc/hostname
 	assert_output it
-	run find "$SLIPWAY_ROOT/pods/$project/rootfs/it/upper" -mindepth 1
+	run find "$SLIPWAY_ROOT/pods/$project/rootfs"/it.*/upper -mindepth 1
 	assert_output ''
 }
 
