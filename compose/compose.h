@@ -428,6 +428,9 @@ enum compose_format { COMPOSE_YAML, COMPOSE_JSON };
 /* The canonical form of the whole project. */
 struct err *compose_print(const struct compose_project *p, enum compose_format format,
 			  FILE *out) must_check;
+/* The same as a text, the caller's. */
+struct err *compose_print_text(const struct compose_project *p, enum compose_format format,
+			       char **ret) must_check;
 /* Gives a service another image in what compose_print() prints; and leaves nothing else in it. */
 void compose_set_image(struct compose_project *p, const char *service, const char *image);
 void compose_keep_images(struct compose_project *p);

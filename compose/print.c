@@ -90,6 +90,20 @@ struct err *compose_print(const struct compose_project *p, enum compose_format f
 	return NULL;
 }
 
+struct err *compose_print_text(const struct compose_project *p, enum compose_format format,
+			       char **ret)
+{
+	size_t len;
+	FILE *out = open_memstream(ret, &len);
+
+	if (!out)
+		return err_errno("print project %s", p->name);
+	struct err *e = compose_print(p, format, out);
+
+	fclose(out);
+	return e;
+}
+
 void compose_set_image(struct compose_project *p, const char *service, const char *image)
 {
 	const struct project *owner = (const struct project *)p;

@@ -24,19 +24,6 @@ enum {
 
 /* ---- in and out ---- */
 
-static struct err *print(const struct compose_project *p, enum compose_format format, char **ret)
-{
-	size_t len;
-	FILE *out = open_memstream(ret, &len);
-
-	if (!out)
-		return err_errno("print the project");
-	struct err *e = compose_print(p, format, out);
-
-	fclose(out);
-	return e;
-}
-
 struct err *model_read(const struct source *src, const char *name, char *const *environ,
 		       json_t **ret, char ***ret_warnings)
 {
@@ -53,7 +40,7 @@ struct err *model_read(const struct source *src, const char *name, char *const *
 	for (char **w = p->warnings; w && *w; w++)
 		strv_add(ret_warnings, mem_strdup(*w));
 	TRY(pod_lint(p, ret_warnings)); /* while errors still name the user's own lines */
-	TRY(print(p, COMPOSE_JSON, &text));
+	TRY(compose_print_text(p, COMPOSE_JSON, &text));
 	return json_parse(text, strlen(text), MODEL_MAX, ret);
 }
 
@@ -80,7 +67,7 @@ struct err *model_load(const json_t *model, const char *name, const char *dir, c
 	auto_free char *text = json_text(model, 2), *yaml = NULL;
 
 	TRY(load_whole(text, name, dir, environ, &as_json));
-	TRY(print(as_json, COMPOSE_YAML, &yaml));
+	TRY(compose_print_text(as_json, COMPOSE_YAML, &yaml));
 	TRY(sandbox_write(dir, "compose.yml", yaml));
 	/* once more, so that errors name lines of what can be read */
 	return load_whole(yaml, name, dir, environ, ret);

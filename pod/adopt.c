@@ -61,8 +61,10 @@ void adopt_past(struct pod *p)
 	auto_free char *path = state_path(p->host, p->plan->name, "state.json");
 	auto_pod_state struct pod_state *s = NULL;
 
-	if (access(path, F_OK) == 0)
+	if (access(path, F_OK) == 0) {
+		p->boot = adopt_boot();
 		err_ignore(pod_state_read(p->host, p->plan->name, &s));
+	}
 	const char *boot = s ? json_string_value(json_at(s->json, "boot")) : NULL;
 
 	if (!boot || !str_eq(boot, p->boot)) {

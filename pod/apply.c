@@ -531,21 +531,13 @@ struct err *pod_apply(const struct pod_host *h, const struct compose_project *p,
 	auto_free char *path = state_path(h, p->name, "next.yml");
 	auto_free char *turn = state_path(h, p->name, "next.lock");
 	auto_fd int lock = -1;
-	char *text = NULL;
-	size_t len;
+	auto_free char *text = NULL;
 
 	TRY(fd_lock(AT_FDCWD, turn, LOCK_EX, &lock)); /* two at once: one after the other */
-	FILE *out = open_memstream(&text, &len);
-
-	if (!out)
-		return err_errno("the project %s", p->name);
-	struct err *e = compose_print(p, COMPOSE_YAML, out);
-
-	fclose(out);
-	auto_free char *whole = text;
+	struct err *e = compose_print_text(p, COMPOSE_YAML, &text);
 
 	if (!e)
-		e = fd_replace_file(AT_FDCWD, path, whole, 0600);
+		e = fd_replace_file(AT_FDCWD, path, text, 0600);
 	if (!e)
 		e = pod_ask(h, p->name, "apply", NULL, how);
 	(void)unlink(path);

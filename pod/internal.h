@@ -573,10 +573,10 @@ void control_ended(struct pod *p,
 void control_advance(struct pod *p);	       /* answers who waited for what has happened by now */
 void state_write(struct pod *p);
 struct err *state_store(const struct pod *p) must_check;
+/* The project as it runs, for 'start'. */
+void state_keep(const struct pod *p);
 /*
  * Removes the directory of a pod whose lock the caller holds, the lock last: who
  * waits for that must not make a pod in a directory that is being emptied.
  */
-/* The project as it runs, for 'start'. */
-void state_keep(const struct pod *p);
 struct err *state_forget(const struct pod_host *h, const char *name) must_check;

@@ -194,7 +194,6 @@ static struct err *open_pod(struct pod *p)
 	TRY(fd_openat(AT_FDCWD, "/proc/self/ns/pid", O_RDONLY, &p->own_pidns));
 	p->steps = mem_alloc(p->plan->n_steps * sizeof(*p->steps));
 	make_containers(p);
-	p->boot = adopt_boot();
 	adopt_past(p);
 	if (p->options->resting)
 		lay_to_rest(p);
@@ -392,8 +391,9 @@ struct err *pod_create(const struct pod_plan *plan, const struct pod_host *h, ch
 	if (!e) {
 		p.cgroup_path = mem_printf("%s/%s", h->cgroup_parent, plan->name);
 		make_containers(&p);
-		p.boot = adopt_boot();
 		recall_adopted(&p);
+		if (!p.boot)
+			p.boot = adopt_boot();
 		auto_free char *state = state_path(h, plan->name, "state.json");
 
 		e = state_store(&p);

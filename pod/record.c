@@ -36,24 +36,11 @@ static bool comes_back(const struct compose_service *s)
 	return policy && str_one_of(policy, always);
 }
 
-static struct err *print(const struct compose_project *p, char **ret)
-{
-	size_t len;
-	FILE *out = open_memstream(ret, &len);
-
-	if (!out)
-		return err_errno("print project %s", p->name);
-	struct err *e = compose_print(p, COMPOSE_YAML, out);
-
-	fclose(out);
-	return e;
-}
-
 static struct err *write_project(const struct compose_project *p, const char *folder,
 				 const char *file, const char *dir)
 {
 	auto_free char *whole = NULL;
-	struct err *e = print(p, &whole);
+	struct err *e = compose_print_text(p, COMPOSE_YAML, &whole);
 
 	if (!e)
 		e = fd_mkdirs(AT_FDCWD, folder, 0700);
@@ -119,7 +106,7 @@ struct err *pod_keep(const struct pod_host *h, const struct compose_project *p)
 {
 	auto_free char *file = state_path(h, p->name, kept_file), *text = NULL;
 
-	TRY(print(p, &text));
+	TRY(compose_print_text(p, COMPOSE_YAML, &text));
 	return fd_replace_file(AT_FDCWD, file, text, 0600);
 }
 

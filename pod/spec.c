@@ -28,7 +28,8 @@ struct container_spec {
 	char **env;
 	char *shm_options[3];
 	struct device_set devices;
-	int claim; /* of its upper directory */
+	char *dir; /* of its upper directory */
+	int claim; /* of that */
 };
 
 static char *keep(struct container_spec *s, char *take)
@@ -227,7 +228,7 @@ struct err *spec_claim(const char *dir, int *ret)
 
 struct err *spec_allow_again(const char *work)
 {
-	auto_free char *mark = mem_printf("%s/work/incompat", work);
+	auto_free char *mark = mem_printf("%s/%s", work, "work/incompat");
 
 	return fd_remove_tree(AT_FDCWD, mark);
 }
@@ -247,7 +248,7 @@ struct err *spec_lowers(const struct pod_host *h, char *const *layers, char ***r
 static struct err *give_overlay(const struct pod_plan *plan, const struct plan_container *c,
 				const struct pod_host *h, const char *id, struct container_spec *s)
 {
-	auto_free char *dir = state_rootfs(h, plan->name, c->key, id);
+	char *dir = s->dir = keep(s, state_rootfs(h, plan->name, c->key, id));
 	char *upper = keep(s, mem_printf("%s/upper", dir)),
 	     *work = keep(s, mem_printf("%s/work", dir));
 
@@ -255,12 +256,11 @@ static struct err *give_overlay(const struct pod_plan *plan, const struct plan_c
 	TRY(spec_claim(dir, &s->claim));
 	if (mkdir(upper, 0755) < 0 && errno != EEXIST)
 		return err_errno("mkdir %s", upper);
-	if (mkdir(work, 0700) == 0)
-		;
-	else if (errno == EEXIST)
+	if (mkdir(work, 0700) < 0) {
+		if (errno != EEXIST)
+			return err_errno("mkdir %s", work);
 		TRY(spec_allow_again(work));
-	else
-		return err_errno("mkdir %s", work);
+	}
 	s->spec.upper = upper;
 	s->spec.work = work;
 	TRY(spec_lowers(h, c->image->layers, &s->lowers));
@@ -403,11 +403,9 @@ void spec_limit_devices(const struct container_spec *s, struct cgroupfs_limits *
 struct err *spec_renew(const struct plan_container *c, const struct cgroupfs_host *cgroups,
 		       struct container_spec *s)
 {
-	auto_free char *dir = mem_strndup(s->spec.upper, strlen(s->spec.upper) - strlen("/upper"));
-
 	TRY(give_devices(c, cgroups, s)); /* one that was plugged in again has another number */
 	if (s->claim < 0)
-		TRY(spec_claim(dir, &s->claim));
+		TRY(spec_claim(s->dir, &s->claim));
 	return spec_allow_again(s->spec.work);
 }
 

@@ -255,6 +255,8 @@ static void check_up(struct pod *p, bool all)
 		return;
 	}
 	p->up = true;
+	if (!p->boot) /* not before: no start waits for it */
+		p->boot = adopt_boot();
 	e = state_store(p);
 	if (e) { /* nobody could find it */
 		p->up = false;

@@ -45,8 +45,7 @@ static size_t find_places(const struct pod_service_state *v, struct runtime_moun
 		const json_t *one = json_array_get(places, i);
 		const char *source = json_string_value(json_at(one, "source"));
 		const char *target = json_string_value(json_at(one, "target"));
-		uint64_t read_only =
-			json_is_true(json_at(one, "read_only")) ? MOUNT_ATTR_RDONLY : 0;
+		bool read_only = json_is_true(json_at(one, "read_only"));
 
 		if (!source || !target || access(source, F_OK) < 0)
 			continue;

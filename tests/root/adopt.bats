@@ -22,6 +22,15 @@ two() {
 		    init: true
 	END
 }
+# two_changed: both have run once, are stopped, and a is another by now; sets a and b, their ids.
+two_changed() {
+	two
+	slipway up -d
+	wait_for 5 ran a 1
+	a=$(cid a) b=$(cid b)
+	slipway stop
+	two 'environment: {changed: "1"}'
+}
 runs() { slipway -p "$project" exec -T "$1" wc -l /trail | tr -dc 0-9; }
 lines() { slipway logs --no-log-prefix a 2>/dev/null | grep -c here; }
 cid() { slipway -p "$project" ps -aq "$1"; }
@@ -65,13 +74,8 @@ ran() { [ "$(runs "$1")" = "$2" ]; }
 }
 
 @test "what has changed is new, with a log of its own; the other is what it was" {
-	two
-	slipway up -d
-	wait_for 5 ran a 1
 	local a b
-	a=$(cid a) b=$(cid b)
-	slipway stop
-	two 'environment: {changed: "1"}'
+	two_changed
 	slipway up -d
 	wait_for 5 ran a 1
 	wait_for 5 ran b 2
@@ -267,13 +271,8 @@ time.sleep(100)' >listener 3>&- &
 }
 
 @test "start takes what is there, and not what the files say by now" {
-	two
-	slipway up -d
-	wait_for 5 ran a 1
 	local a b
-	a=$(cid a) b=$(cid b)
-	slipway stop
-	two 'environment: {changed: "1"}'
+	two_changed
 	slipway start
 	wait_for 5 ran a 2
 	[ "$(cid a) $(cid b)" = "$a $b" ]
